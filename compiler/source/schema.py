@@ -1,0 +1,155 @@
+"""Check a loaded document against a JSON Schema and say every problem at its place.
+
+jsonschema's own messages speak of schemas; these speak of the user's file. For a value that may
+take several forms (``pptp: block`` or ``pptp: {action: block}``) the problems of the form that the
+user evidently meant are shown, not "is not valid under any of the given schemas".
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import schemas
+from compiler.model.finding import Code, Finding
+from compiler.source.yaml import Document
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+_JSON_TYPES = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+}
+_TYPE_WORDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+
+
+def check(document: Document, name: str, prefix: tuple[str | int, ...] = ()) -> list[Finding]:
+    """Check ``document`` (or the part of it at ``prefix``) against the schema ``name``."""
+    data = document.data
+    for step in prefix:
+        data = data[step]
+    return [
+        _finding(error, document, prefix + tuple(error.absolute_path)) for error in errors(data, name)
+    ]
+
+
+def errors(data: Any, name: str) -> list[ValidationError]:
+    """Give jsonschema's errors, alternatives resolved, in the order of the document."""
+    from jsonschema import Draft7Validator  # noqa: PLC0415 - costs 0.1 s; not every command needs it
+
+    validator = Draft7Validator(schemas.schema(name))
+    found = [deep for error in validator.iter_errors(data) for deep in _meant(error)]
+    return sorted(found, key=lambda error: ([str(p) for p in error.absolute_path], error.message))
+
+
+def _meant(error: ValidationError) -> Iterator[ValidationError]:
+    if error.validator not in ("oneOf", "anyOf") or not error.context:
+        yield error
+        return
+    forms: dict[Any, list[ValidationError]] = {}
+    for sub in error.context:
+        forms.setdefault(sub.schema_path[0], []).append(sub)
+    fitting = [subs for subs in forms.values() if not _wrong_kind(subs)]
+    if len(fitting) != 1:
+        yield error
+        return
+    for sub in fitting[0]:
+        yield from _meant(sub)
+
+
+def _wrong_kind(errors_of_form: Iterable[ValidationError]) -> bool:
+    return any(
+        sub.validator in ("type", "const", "enum") and not sub.relative_path for sub in errors_of_form
+    )
+
+
+def _finding(error: ValidationError, document: Document, path: tuple[Any, ...]) -> Finding:
+    place = document.place(path)
+    value, limit = error.instance, error.validator_value
+    hint = ""
+    code = Code.P102
+    match error.validator:
+        case "additionalProperties":
+            return _unknown_key(error, document, path)
+        case "required":
+            missing = [key for key in limit if key not in value]
+            message = f"{_key(path)} lacks {_words(missing)}"
+        case "type":
+            message = f"{_key(path)} must be {_types(limit)}, not {_shown(value)}"
+        case "enum":
+            message = f"{_key(path)} must be {_words(limit, 'or')}, not {_shown(value)}"
+            close = difflib.get_close_matches(str(value), [str(word) for word in limit], 1)
+            hint = f"did you mean '{close[0]}'?" if close else ""
+        case "minItems" | "minProperties" | "minLength":
+            code = Code.P109 if path and path[-1] in ("to", "from") else code
+            message = f"{_key(path)} is empty"
+            hint = "an empty list would mean nothing; leave the key out to mean everything"
+        case "pattern":
+            message = f"{_key(path)}: {_shown(value)} does not have the right form"
+            hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+        case "oneOf" | "anyOf":
+            message = f"{_key(path)}: {_shown(value)} has none of the allowed forms"
+            hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+        case _:
+            message = f"{_key(path)}: {error.message}"
+    return Finding(code, message, place=place, hint=hint)
+
+
+def _unknown_key(error: ValidationError, document: Document, path: tuple[Any, ...]) -> Finding:
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    known = sorted(schema.get("properties", {}))
+    unknown = [key for key in error.instance if key not in known]
+    first = unknown[0] if unknown else "?"
+    close = difflib.get_close_matches(str(first), known, 1)
+    hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
+    names = _words(unknown)
+    return Finding(
+        Code.P105, f"unknown key {names}", place=document.key_place((*path, first)), hint=hint
+    )
+
+
+def _key(path: tuple[Any, ...]) -> str:
+    names = [str(step) for step in path if not isinstance(step, int)]
+    if not names:
+        return "the entry" if path else "the file"
+    item = f" (item {path[-1] + 1})" if isinstance(path[-1], int) else ""
+    return f"'{names[-1]}'{item}"
+
+
+def _words(values: Iterable[Any], last: str = "and") -> str:
+    quoted = [f"'{value}'" for value in values]
+    if len(quoted) < 2:
+        return "".join(quoted)
+    return f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
+
+
+def _types(limit: str | list[str]) -> str:
+    kinds = [limit] if isinstance(limit, str) else limit
+    return " or ".join(_TYPE_WORDS[kind] for kind in kinds)
+
+
+def _shown(value: Any) -> str:
+    for kind, types in _JSON_TYPES.items():
+        if kind in ("object", "array") and isinstance(value, types):
+            return _TYPE_WORDS[kind]
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -1,0 +1,1 @@
+"""Router families, one folder each, found through the entry-point group ``passthru.targets``."""
