@@ -8,17 +8,20 @@ user evidently meant are shown, not "is not valid under any of the given schemas
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import schemas
-from compiler.model.finding import Code, Finding
+from compiler.model.finding import Code, Finding, Place
 from compiler.source.yaml import Document
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
-_JSON_TYPES = {
+#: The pattern by which schemas allow a template in place of a value.
+TEMPLATE_PATTERN = "\\{[{%]"
+
+_JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "array": list,
     "string": str,
@@ -38,14 +41,18 @@ _TYPE_WORDS = {
 }
 
 
-def check(document: Document, name: str, prefix: tuple[str | int, ...] = ()) -> list[Finding]:
-    """Check ``document`` (or the part of it at ``prefix``) against the schema ``name``."""
-    data = document.data
-    for step in prefix:
-        data = data[step]
-    return [
-        _finding(error, document, prefix + tuple(error.absolute_path)) for error in errors(data, name)
-    ]
+#: Gives the place of a value or a key by its path.
+PlaceOf = Callable[[tuple[Any, ...]], Place]
+
+
+def check(document: Document, name: str) -> list[Finding]:
+    """Check a document against the schema ``name``."""
+    return check_data(document.data, name, document.place, document.key_place)
+
+
+def check_data(data: Any, name: str, place: PlaceOf, key_place: PlaceOf) -> list[Finding]:
+    """Check data (a rendered entry, merged variables) whose places somebody else knows."""
+    return [_finding(error, place, key_place) for error in errors(data, name)]
 
 
 def errors(data: Any, name: str) -> list[ValidationError]:
@@ -73,19 +80,27 @@ def _meant(error: ValidationError) -> Iterator[ValidationError]:
 
 
 def _wrong_kind(errors_of_form: Iterable[ValidationError]) -> bool:
+    """Tell whether a form is out of the question: another type, or a template where none stands."""
     return any(
-        sub.validator in ("type", "const", "enum") and not sub.relative_path for sub in errors_of_form
+        not sub.relative_path
+        and (
+            sub.validator in ("type", "const")
+            or (sub.validator == "pattern" and sub.validator_value == TEMPLATE_PATTERN)
+        )
+        for sub in errors_of_form
     )
 
 
-def _finding(error: ValidationError, document: Document, path: tuple[Any, ...]) -> Finding:
-    place = document.place(path)
-    value, limit = error.instance, error.validator_value
+def _finding(error: ValidationError, place_of: PlaceOf, key_place_of: PlaceOf) -> Finding:
+    path = tuple(error.absolute_path)
+    place = place_of(path)
+    value: Any = error.instance
+    limit: Any = error.validator_value
     hint = ""
     code = Code.P102
     match error.validator:
         case "additionalProperties":
-            return _unknown_key(error, document, path)
+            return _unknown_key(error, path, key_place_of)
         case "required":
             missing = [key for key in limit if key not in value]
             message = f"{_key(path)} lacks {_words(missing)}"
@@ -110,16 +125,19 @@ def _finding(error: ValidationError, document: Document, path: tuple[Any, ...]) 
     return Finding(code, message, place=place, hint=hint)
 
 
-def _unknown_key(error: ValidationError, document: Document, path: tuple[Any, ...]) -> Finding:
+def _unknown_key(
+    error: ValidationError, path: tuple[Any, ...], key_place_of: PlaceOf
+) -> Finding:
     schema = error.schema if isinstance(error.schema, dict) else {}
     known = sorted(schema.get("properties", {}))
-    unknown = [key for key in error.instance if key not in known]
+    instance: Any = error.instance
+    unknown = [key for key in instance if key not in known]
     first = unknown[0] if unknown else "?"
     close = difflib.get_close_matches(str(first), known, 1)
     hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
     names = _words(unknown)
     return Finding(
-        Code.P105, f"unknown key {names}", place=document.key_place((*path, first)), hint=hint
+        Code.P105, f"unknown key {names}", place=key_place_of((*path, first)), hint=hint
     )
 
 
