@@ -95,6 +95,18 @@ def _masked(payload: bytes, match: ByteMatch) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Helper:
+    """A connection-tracking helper that a protocol needs to cross NAT."""
+
+    name: str
+    layer4: int
+    port: int
+    modules: tuple[str, ...]
+    families: frozenset[Family]
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """One kind of packet that a protocol sends from LAN to WAN, and the replies to it.
 
@@ -103,7 +115,8 @@ class Flow:
     - ``families``: where the flow exists at all.
     - ``shared``: the rest of the internet uses these packets too (tcp/443).
     - ``carried``: comes only after another flow of the same protocol, announced by its NAT
-      helper (PPTP's GRE); ``helper`` names that helper.
+      helper (PPTP's GRE).
+    - ``helper`` is the NAT helper that the flow's protocol needs, on each of its flows.
     - ``signature`` is set where the ports alone do not tell the flow (IKE versions).
     - ``serves``: the other protocols that need this flow too (ESP serves both IKE versions);
       a decision about one of them claims the flow.
@@ -117,6 +130,7 @@ class Flow:
     shared: bool = False
     carried: bool = False
     signature: Signature | None = None
+    helper: Helper | None = None
     serves: tuple[str, ...] = ()
     purpose: str = ""
     source: str = ""
@@ -134,18 +148,6 @@ class Flow:
         """Give ``tcp/1723``, ``udp/500,4500`` or ``gre`` for people."""
         name = layer4_name(self.layer4)
         return f"{name}/{','.join(map(str, self.ports))}" if self.ports else name
-
-
-@dataclass(frozen=True, slots=True)
-class Helper:
-    """A connection-tracking helper that a protocol needs to cross NAT."""
-
-    name: str
-    layer4: int
-    port: int
-    modules: tuple[str, ...]
-    families: frozenset[Family]
-    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +173,14 @@ class Reference:
 class Protocol:
     """One VPN protocol.
 
-    - ``part_of`` is the parent in the small tree (``ikev1`` is part of ``ipsec``), whose
-      decision it follows unless it is named itself; ``follows_when`` says which actions
-      of the parent it follows (AH follows IPsec only when blocking).
+    - ``part_of`` is the parent in the small tree (``ikev1`` is part of ``ipsec``) whose decision it
+      follows unless it is named itself; ``follows_when`` says which actions of the parent it follows (AH follows IPsec only when blocking).
     - ``signatures`` find the protocol on any port (``detect: signature``).
     - ``movable``: the port is a habit, not a rule; a block by port can be evaded.
     - ``nat4``: ``fine``, ``helper`` (works only with ``helper``), ``limited`` or ``impossible``.
-    - ``passthrough``: ``needed``, ``filters-only`` (only where something blocks it), ``older-clients``
-      or ``impossible``. ``security``: ``sound``, ``depends``, ``broken`` or ``none``.
+    - ``passthrough``: ``needed``, ``filters-only`` (only where something blocks it),
+      ``older-clients`` or ``impossible``.
+    - ``security``: ``sound``, ``depends``, ``broken`` or ``none``.
     """
 
     id: str

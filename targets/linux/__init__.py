@@ -1,0 +1,130 @@
+"""Linux with nftables: the reference NAT target, as a whole gateway or as an overlay.
+
+README.md holds the facts this target builds on, with their sources. Reading order:
+:mod:`targets.linux.nft` (the settings), ``claims``, ``zones`` and ``solve`` (intent to settings),
+``render`` and ``parse``, ``walk`` and ``effects`` (settings to effects), ``procedure``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from compiler.errors import TargetError
+from compiler.model.device import Device
+from compiler.model.effect import Effect, Probe
+from compiler.model.finding import Code, Finding, Severity
+from compiler.model.intent import Action, Intent
+from compiler.model.protocol import UDP
+from compiler.model.target import Bundle, Capabilities, Procedure
+from targets.linux import nft
+from targets.linux.effects import effects
+from targets.linux.options import DESCRIPTIONS, Options, option_findings
+from targets.linux.parse import parse
+from targets.linux.procedure import procedure
+from targets.linux.render import helper_modules, render, table_text
+from targets.linux.solve import TABLE, solve
+from targets.linux.zones import device_findings
+
+
+class LinuxTarget:
+    """See :class:`compiler.model.target.Target`; the settings are one nft table."""
+
+    name = "linux"
+    summary = "Linux with nftables: a whole NAT gateway, or an overlay beside another firewall"
+    capabilities = Capabilities(
+        reads=True,
+        writes=True,
+        pushes="ssh",
+        rolls_back="nft transaction",
+        helper="ct helper object, bound to zones and destinations",
+        ipv6="yes",
+        running_tunnels="cut",
+    )
+
+    def check(self, device: Device) -> Sequence[Finding]:
+        """Find missing or impossible interfaces and option values."""
+        return [*device_findings(device), *option_findings(device)]
+
+    def options(self) -> Mapping[str, str]:
+        """Name the options and facts that this target reads."""
+        return DESCRIPTIONS
+
+    def settings(self, intent: Intent, device: Device) -> nft.Table:
+        """Solve the table.
+
+        Raises:
+            TargetError: T405, the router's stated modules lack a NAT helper that the intent needs.
+        """
+        table = solve(intent, device, Options.of(device))
+        stated = device.facts.get("modules")
+        missing = [m for m in helper_modules(table) if isinstance(stated, list) and m not in stated]
+        if missing:
+            names = " and ".join(missing)
+            raise TargetError.of(
+                Code.T405,
+                f"the policy needs the kernel modules {names}, which the router lacks",
+                device.place,
+                f"`modprobe {' '.join(missing)}`; Debian has them in linux-image-amd64, "
+                "not in the cloud kernel",
+                device.name,
+            )
+        return table
+
+    def render(self, settings: nft.Table, device: Device) -> Bundle:
+        """Print rules, sysctl, modules, unit and apply script."""
+        return render(settings, device, Options.of(device))
+
+    def parse(self, native: str, device: Device) -> nft.Table:  # noqa: ARG002 - the contract's
+        """Read our table from a file of ours or from ``nft list``.
+
+        Raises:
+            NativeError: T407.
+        """
+        return parse(native, TABLE)
+
+    def merge(self, settings: nft.Table, native: str, device: Device) -> str:  # noqa: ARG002
+        """Give the file: it holds nothing but our table, and loading it touches no other."""
+        return table_text(settings)
+
+    def effects(
+        self, settings: nft.Table, device: Device, probes: Sequence[Probe]
+    ) -> tuple[Effect, ...]:
+        """Walk the probes' packets through the table."""
+        return effects(settings, device, Options.of(device), probes)
+
+    def procedure(self, settings: nft.Table, device: Device) -> Procedure:
+        """Give the steps of an apply over SSH."""
+        return procedure(settings, Options.of(device))
+
+    def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:
+        """Say what overlays cannot promise and which signatures nft cannot see."""
+        found: list[Finding] = []
+        if not Options.of(device).gateway and any(
+            decision.action is Action.PASS for decision in intent.decisions
+        ):
+            found.append(
+                Finding(
+                    Code.D504,
+                    "in overlay mode an accept does not undo another table's drop; "
+                    "what this table passes, the other firewall must pass too",
+                    Severity.WARNING,
+                    device.place,
+                    host=device.name,
+                )
+            )
+        for decision in intent.decisions:
+            if any(layer4 != UDP for layer4, _ in decision.detect):
+                found.append(
+                    Finding(
+                        Code.T406,
+                        f"signatures of '{decision.protocol}' over TCP are not matched: TCP headers "
+                        "vary in length",
+                        Severity.WARNING,
+                        decision.origin.place,
+                        host=device.name,
+                    )
+                )
+        return found
+
+
+TARGET = LinuxTarget()

@@ -1,0 +1,216 @@
+"""The part of nftables that this target speaks, as frozen data: these are its settings.
+
+Every piece has one canonical form (numbers as numbers, lists sorted), so that what is compiled,
+what a file says and what ``nft list table`` prints compare equal when they mean the same. The
+grammar is that of nft(8); expressions are kept as the words nft uses for them
+(``ct original ip daddr``), joined by `` . `` where nft concatenates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+#: Words for numbers that ``nft list`` prints by name, by expression.
+DIRECTIONS = {"original": 0, "reply": 1}
+NFPROTO = {"ipv4": 2, "ipv6": 10}
+
+PRIORITIES = {"dstnat": -100, "filter": 0, "srcnat": 100}
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """``key`` is one of ``values``, or in the set ``set_name``; ``mask`` is for raw payload."""
+
+    key: str
+    values: tuple[str, ...] = ()
+    set_name: str = ""
+    mask: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """``key vmap``: a named map, or ``pairs`` of value and verdict in place."""
+
+    key: str
+    map_name: str = ""
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Put ``key`` of this packet into a dynamic set."""
+
+    set_name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Go on at most so often: ``10/minute``, with a burst in packets."""
+
+    rate: str
+    burst: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """Write a kernel log line that begins with ``prefix``."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Count packets and bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetHelper:
+    """Assign the connection-tracking helper object ``name``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dnat:
+    """Send to another address; ``family`` is ``ip`` or ``ip6``."""
+
+    family: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Masquerade:
+    """Use the outgoing interface's address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``accept``, ``drop``, ``return``, or ``jump``/``goto`` to a chain."""
+
+    kind: str
+    chain: str = ""
+
+    def __str__(self) -> str:
+        """Give it as nft writes it."""
+        return f"{self.kind} {self.chain}" if self.chain else self.kind
+
+
+Statement = (
+    Match | Lookup | Update | Limit | LogLine | Counter | SetHelper | Dnat | Masquerade | Verdict
+)
+Rule = tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Where a base chain sits."""
+
+    type: str
+    hook: str
+    priority: int
+    policy: str = "accept"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain; a base chain when it has a hook."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    hook: Hook | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """A named set: the type of its elements by expression, and the elements."""
+
+    name: str
+    key: str
+    elements: tuple[str, ...] = ()
+    interval: bool = False
+    dynamic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictMap:
+    """A named map from a key to a verdict."""
+
+    name: str
+    key: str
+    elements: tuple[tuple[str, Verdict], ...] = ()
+    interval: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HelperObject:
+    """A ``ct helper`` object."""
+
+    name: str
+    type: str
+    protocol: str
+    l3proto: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One ``inet`` table: everything that this target owns on a router."""
+
+    name: str
+    helpers: tuple[HelperObject, ...] = ()
+    sets: tuple[Set, ...] = ()
+    maps: tuple[VerdictMap, ...] = ()
+    chains: tuple[Chain, ...] = ()
+
+    def chain(self, name: str) -> Chain | None:
+        """Find a chain."""
+        return next((chain for chain in self.chains if chain.name == name), None)
+
+    def set(self, name: str) -> Set | None:
+        """Find a set."""
+        return next((s for s in self.sets if s.name == name), None)
+
+    def map(self, name: str) -> VerdictMap | None:
+        """Find a map."""
+        return next((m for m in self.maps if m.name == name), None)
+
+    def hooked(self, hook: str, type_: str) -> Iterator[Chain]:
+        """Give the base chains of a hook and type, by priority."""
+        found = [c for c in self.chains if c.hook and (c.hook.hook, c.hook.type) == (hook, type_)]
+        yield from sorted(found, key=lambda c: c.hook.priority if c.hook else 0)
+
+
+def write_rule(rule: Rule) -> str:
+    """Print a rule as nft writes it."""
+    return " ".join(_write(statement) for statement in rule)
+
+
+def _write(statement: Statement) -> str:
+    match statement:
+        case Match(key, values, set_name, mask):
+            masked = f"{key} & {mask} ==" if mask else key
+            return f"{masked} {f'@{set_name}' if set_name else _values(values)}"
+        case Lookup(key, map_name, pairs):
+            inline = "{ " + ", ".join(f"{value} : {verdict}" for value, verdict in pairs) + " }"
+            return f"{key} vmap {f'@{map_name}' if map_name else inline}"
+        case Update(set_name, key):
+            return f"update @{set_name} {{ {key} }}"
+        case Limit(rate, burst):
+            return f"limit rate {rate}" + ("" if burst == 5 else f" burst {burst} packets")
+        case LogLine(prefix):
+            return f'log prefix "{prefix}"'
+        case Counter():
+            return "counter"
+        case SetHelper(name):
+            return f'ct helper set "{name}"'
+        case Dnat(family, to):
+            return f"dnat {family} to {to}"
+        case Masquerade():
+            return "masquerade"
+        case Verdict():
+            return str(statement)
+
+
+def _values(values: tuple[str, ...]) -> str:
+    return values[0] if len(values) == 1 else "{ " + ", ".join(values) + " }"

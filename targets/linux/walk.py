@@ -1,0 +1,273 @@
+"""Walk one packet through a table, as the kernel would: what nft_do_chain does, in Python.
+
+Knows exactly the statements of :mod:`targets.linux.nft`. The reference for their meaning is nft(8)
+and net/netfilter/nf_tables_core.c; tests hold it against a real kernel.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from compiler.model.device import Address
+from compiler.model.protocol import TCP, UDP
+from targets.linux import nft
+from targets.linux.canonical import layer4_word
+
+_SCTP = 132
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """What rules can see. Addresses are those of the packet; ``None`` lies in no listed network.
+
+    ``first_from`` and ``first_to`` are the ends of the connection as its opener wrote them,
+    ``answered_by`` is the address that replies come from.
+    """
+
+    incoming: str
+    outgoing: str
+    family: str
+    layer4: int
+    source: Address | None
+    destination: Address | None
+    source_port: int = 0
+    destination_port: int = 0
+    payload: bytes = b""
+    direction: str = "original"
+    state: str = "new"
+    first_from: Address | None = None
+    first_to: Address | None = None
+    answered_by: Address | None = None
+    local: bool = False
+    dnat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a base chain ended: ``accept`` or ``drop``, because of which rule; what was done."""
+
+    verdict: str
+    because: str
+    helper: str = ""
+    dnat_to: str = ""
+
+
+_Getter = Callable[[Packet], object]
+
+
+def _port(layer4: tuple[int, ...], *, destination: bool) -> _Getter:
+    def get(packet: Packet) -> object:
+        if layer4 and packet.layer4 not in layer4:
+            return None
+        return packet.destination_port if destination else packet.source_port
+
+    return get
+
+
+def _address(family: str, attribute: str) -> _Getter:
+    def get(packet: Packet) -> object:
+        found: object = getattr(packet, attribute)
+        return found if packet.family == family else None
+
+    return get
+
+
+_FIELDS: dict[str, _Getter] = {
+    "ct direction": lambda p: p.direction,
+    "ct state": lambda p: p.state,
+    "ct status": lambda p: "dnat" if p.dnat else None,
+    "iifname": lambda p: f'"{p.incoming}"',
+    "oifname": lambda p: f'"{p.outgoing}"',
+    "meta nfproto": lambda p: p.family,
+    "meta l4proto": lambda p: layer4_word(p.layer4),
+    "fib daddr type": lambda p: "local" if p.local else None,
+    "udp length": lambda p: 8 + len(p.payload) if p.layer4 == UDP else None,
+    "th dport": _port((), destination=True),
+    "th sport": _port((), destination=False),
+}
+for _name, _number in (("tcp", TCP), ("udp", UDP), ("sctp", _SCTP)):
+    _FIELDS[f"{_name} dport"] = _port((_number,), destination=True)
+    _FIELDS[f"{_name} sport"] = _port((_number,), destination=False)
+for _word, _family in (("ip", "ipv4"), ("ip6", "ipv6")):
+    _FIELDS[f"{_word} saddr"] = _address(_family, "source")
+    _FIELDS[f"{_word} daddr"] = _address(_family, "destination")
+    _FIELDS[f"ct original {_word} saddr"] = _address(_family, "first_from")
+    _FIELDS[f"ct original {_word} daddr"] = _address(_family, "first_to")
+    _FIELDS[f"ct reply {_word} saddr"] = _address(_family, "answered_by")
+
+
+def _raw(key: str, packet: Packet, mask: str) -> str | None:
+    """Read ``@th,OFFSET,LENGTH`` (bits) of a UDP packet's payload."""
+    _, offset, length = key.split(",")
+    first, size = int(offset) // 8 - 8, int(length) // 8
+    if packet.layer4 != UDP or first < 0 or len(packet.payload) < first + size:
+        return None
+    value = int.from_bytes(packet.payload[first : first + size])
+    return hex(value & int(mask, 0)) if mask else hex(value)
+
+
+class _Members:
+    """The elements of a set or a list, ready to be asked for a member."""
+
+    def __init__(self, key: str, elements: Sequence[str]) -> None:
+        self._keys = key.split(" . ")
+        self._exact = {element: index for index, element in enumerate(elements)}
+        self._ranges: list[tuple[int, int, int]] = []
+        self._wide: list[tuple[list[str], int]] = []
+        for element, index in self._exact.items():
+            parts = element.split(" . ")
+            if len(parts) > 1:
+                self._wide.append((parts, index))
+            elif (span := _span(element)) is not None:
+                self._ranges.append((*span, index))
+        self._ranges.sort()
+        self._starts = [start for start, _, _ in self._ranges]
+
+    def find(self, values: Sequence[object]) -> int | None:
+        """Give the index of the element that holds the values, or nothing."""
+        if any(value is None for value in values):
+            return None
+        exact = self._exact.get(" . ".join(map(str, values)))
+        if exact is not None:
+            return exact
+        if len(values) > 1:
+            return next((i for parts, i in self._wide if all(map(_holds, parts, values))), None)
+        number = _number(values[0])
+        at = bisect_right(self._starts, number) - 1 if number is not None else -1
+        if at >= 0 and number is not None and number <= self._ranges[at][1]:
+            return self._ranges[at][2]
+        return None
+
+
+def _number(value: object) -> int | None:
+    return None if isinstance(value, str) else int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _span(text: str) -> tuple[int, int] | None:
+    """Give the first and last number of ``5000-5010``, ``10.0.0.0/8`` or one address."""
+    first, dash, last = text.partition("-")
+    if first.isdigit():
+        return int(first), int(last if dash else first)
+    try:
+        network = ip_network(text)
+    except ValueError:
+        return None
+    return int(network.network_address), int(network.broadcast_address)
+
+
+def _holds(part: str, value: object) -> bool:
+    if part == str(value):
+        return True
+    number = _number(value)
+    span = _span(part) if number is not None and not part.startswith('"') else None
+    return span is not None and number is not None and span[0] <= number <= span[1]
+
+
+class Walker:
+    """A table made ready for many packets."""
+
+    def __init__(self, table: nft.Table) -> None:
+        """Index the sets and maps of a table."""
+        self._table = table
+        self._sets = {s.name: _Members(s.key, s.elements) for s in table.sets}
+        self._maps = {
+            m.name: (_Members(m.key, [key for key, _ in m.elements]), m.elements)
+            for m in table.maps
+        }
+        self._lists: dict[tuple[str, tuple[str, ...]], _Members] = {}
+
+    def hook(self, hook: str, type_: str, packet: Packet) -> Outcome:
+        """Walk the base chains of a hook in the order of their priority; any drop is final."""
+        last = Outcome("accept", f"nothing hooks {hook}")
+        for chain in self._table.hooked(hook, type_):
+            outcome = self._base(chain, packet)
+            if outcome.verdict == "drop" or outcome.helper or outcome.dnat_to:
+                return outcome
+            last = outcome
+        return last
+
+    def _base(self, chain: nft.Chain, packet: Packet) -> Outcome:
+        outcome = self._chain(chain, packet)
+        if outcome is not None:
+            return outcome
+        policy = chain.hook.policy if chain.hook else "accept"
+        return Outcome(policy, f"chain {chain.name}: policy {policy}")
+
+    def _chain(self, chain: nft.Chain, packet: Packet) -> Outcome | None:
+        for rule in chain.rules:
+            ended, outcome = self._rule(chain, rule, packet)
+            if ended:
+                return outcome
+        return None
+
+    def _rule(
+        self, chain: nft.Chain, rule: nft.Rule, packet: Packet
+    ) -> tuple[bool, Outcome | None]:
+        """Walk one rule: whether the chain ends here, and how."""
+        text = f"chain {chain.name}: {nft.write_rule(rule)}"
+        for statement in rule:
+            match statement:
+                case nft.Match():
+                    if not self._matches(statement, packet):
+                        return False, None
+                case nft.Lookup():
+                    verdict = self._look_up(statement, packet)
+                    if verdict is None:
+                        return False, None
+                    return self._obey(verdict, text, packet)
+                case nft.Verdict():
+                    return self._obey(statement, text, packet)
+                case nft.SetHelper(name):
+                    return True, Outcome("accept", text, helper=name)
+                case nft.Dnat(_, to):
+                    return True, Outcome("accept", text, dnat_to=to)
+                case _:
+                    continue
+        return False, None
+
+    def _obey(
+        self, verdict: nft.Verdict, text: str, packet: Packet
+    ) -> tuple[bool, Outcome | None]:
+        if verdict.kind in ("accept", "drop"):
+            return True, Outcome(verdict.kind, text)
+        if verdict.kind == "return":
+            return True, None
+        chain = self._table.chain(verdict.chain)
+        if chain is None:
+            return True, Outcome("drop", f"{text}: there is no chain {verdict.chain}")
+        outcome = self._chain(chain, packet)
+        return outcome is not None or verdict.kind == "goto", outcome
+
+    def _matches(self, match: nft.Match, packet: Packet) -> bool:
+        if match.key.startswith("@"):
+            return _raw(match.key, packet, match.mask) in match.values
+        values = [_FIELDS[key](packet) for key in match.key.split(" . ")]
+        if match.set_name:
+            members = self._sets.get(match.set_name)
+            return members is not None and members.find(values) is not None
+        return self._listed(match.key, match.values).find(values) is not None
+
+    def _listed(self, key: str, values: tuple[str, ...]) -> _Members:
+        members = self._lists.get((key, values))
+        if members is None:
+            members = self._lists[(key, values)] = _Members(key, values)
+        return members
+
+    def _look_up(self, lookup: nft.Lookup, packet: Packet) -> nft.Verdict | None:
+        values = [_FIELDS[key](packet) for key in lookup.key.split(" . ")]
+        if not lookup.map_name:
+            members = self._listed(lookup.key, tuple(key for key, _ in lookup.pairs))
+            index = members.find(values)
+            return None if index is None else _verdict(lookup.pairs[index][1])
+        found, elements = self._maps[lookup.map_name]
+        index = found.find(values)
+        return None if index is None else elements[index][1]
+
+
+def _verdict(text: str) -> nft.Verdict:
+    kind, _, chain = text.partition(" ")
+    return nft.Verdict(kind, chain)
+

@@ -1,0 +1,121 @@
+"""Zones as nft sees them: pairs of interfaces, with the direction of the connection.
+
+A *pair set* holds ``direction . iifname . oifname``: packets of connections that were opened from
+these LAN zones to the WAN, both their own packets and the replies. That one look-up tells both
+ways of a tunnel, and never matches a connection that somebody in the WAN opened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from compiler.model.device import Device, Zone
+from compiler.model.finding import Code, Finding
+from targets.linux import nft
+
+PAIR_KEY = "ct direction . iifname . oifname"
+OUT_KEY = "iifname . oifname"
+#: Interface names: the kernel takes up to 15 bytes without '/' and white space; nft strings
+#: have no escape for a quote, and a trailing '*' would be a wildcard.
+_DEVICE = re.compile(r"[A-Za-z0-9_.:@+-]{1,15}")
+_SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,15}")
+
+
+def device_findings(device: Device) -> Iterator[Finding]:
+    """Check that every zone has interfaces whose names nft can hold, each in one zone only."""
+    seen: dict[str, str] = {}
+    for zone in device.zones:
+        if not zone.devices:
+            yield _finding(zone, Code.T404, f"zone '{zone.name}' names no device", "add `device:`")
+        for name in zone.devices:
+            if not _DEVICE.fullmatch(name) or name in (".", ".."):
+                text = f"{name[:40]!a} cannot be the name of a Linux interface"
+                yield _finding(zone, Code.T408, text, "1 to 15 of A-Z a-z 0-9 _ . : @ + -")
+            elif name in seen:
+                text = f"'{name}' is in zone '{seen[name]}' and in zone '{zone.name}'"
+                yield _finding(zone, Code.T404, text)
+            seen.setdefault(name, zone.name)
+    for role, zones in (("lan", device.lan_zones), ("wan", device.wan_zones)):
+        if not zones:
+            yield Finding(
+                Code.T404,
+                f"host '{device.name}' has no {role} zone",
+                place=device.place,
+                hint="set passthru_zones; zones whose name begins with wan are WAN zones",
+            )
+
+
+def _finding(zone: Zone, code: Code, message: str, hint: str = "") -> Finding:
+    return Finding(code, message, place=zone.place, hint=hint)
+
+
+def quoted(names: Iterable[str]) -> tuple[str, ...]:
+    """Give interface names as nft strings, sorted."""
+    return tuple(sorted(f'"{name}"' for name in names))
+
+
+def devices_of(zones: Iterable[Zone]) -> tuple[str, ...]:
+    """Give the interfaces of zones as nft strings, sorted."""
+    return quoted({name for zone in zones for name in zone.devices})
+
+
+class PairSets:
+    """Makes pair sets on demand and names them after their zones."""
+
+    def __init__(self, device: Device) -> None:
+        """Remember the device; no set exists until it is asked for."""
+        self._device = device
+        self._made: dict[str, nft.Set] = {}
+
+    @property
+    def sets(self) -> list[nft.Set]:
+        """The sets that were asked for."""
+        return list(self._made.values())
+
+    def outbound(self, zones: tuple[str, ...] = (), *, both_ways: bool = False) -> str:
+        """Give the set for connections from LAN zones (all of them by default) to the WAN.
+
+        With ``both_ways`` it also holds connections that the WAN side opened: data channels that
+        a NAT helper announced may begin at either end.
+        """
+        chosen = [z for z in self._device.lan_zones if not zones or z.name in zones]
+        prefix = "tunnels" if both_ways else "clients"
+        name = f"{prefix}_{'_'.join(self._label(z) for z in chosen)}_" if zones else f"{prefix}_"
+        if name not in self._made:
+            directions = [("original", "reply")] + ([("reply", "original")] if both_ways else [])
+            elements = {
+                element
+                for inner in devices_of(chosen)
+                for outer in devices_of(self._device.wan_zones)
+                for there, back in directions
+                for element in (f"{there} . {inner} . {outer}", f"{back} . {outer} . {inner}")
+            }
+            self._made[name] = nft.Set(name, PAIR_KEY, tuple(sorted(elements)))
+        return name
+
+    def new(self, name: str, sources: Iterable[Zone], destinations: Iterable[Zone]) -> str:
+        """Give a set of plain interface pairs."""
+        outer = devices_of(destinations)
+        elements = sorted(f"{i} . {o}" for i in devices_of(sources) for o in outer)
+        self._made.setdefault(name, nft.Set(name, OUT_KEY, tuple(elements)))
+        return name
+
+    def within(self, name: str) -> str | None:
+        """Give the set of pairs inside of one LAN zone, where zones have several interfaces."""
+        elements = sorted(
+            f"{i} . {o}"
+            for zone in self._device.lan_zones
+            if len(zone.devices) > 1
+            for i in quoted(zone.devices)
+            for o in quoted(zone.devices)
+        )
+        if not elements:
+            return None
+        self._made.setdefault(name, nft.Set(name, OUT_KEY, tuple(elements)))
+        return name
+
+    def _label(self, zone: Zone) -> str:
+        """Use a zone's name where nft can hold it and no other zone's label can equal it."""
+        index = self._device.zones.index(zone)
+        return zone.name if _SAFE_NAME.fullmatch(zone.name) else f"{index}"
