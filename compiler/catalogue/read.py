@@ -35,7 +35,7 @@ def protocol_from(id_: str, entry: Mapping[str, Any], *, builtin: bool) -> Proto
         id=id_,
         name=entry.get("name", entry["title"]),
         title=entry["title"],
-        flows=tuple(_flow(id_, name, flow) for name, flow in entry["flows"].items()),
+        flows=tuple(_flow(id_, name, flow, helper) for name, flow in entry["flows"].items()),
         background=Background(*(background.get(part, "").strip() for part in _BACKGROUND)),
         part_of=entry.get("part_of", ""),
         follows_when=frozenset(entry.get("follows_when", _DECISIONS)),
@@ -66,7 +66,7 @@ def port_range(value: str | int) -> PortRange:
     return PortRange(int(first), int(last or first))
 
 
-def _flow(protocol: str, name: str, entry: Mapping[str, Any]) -> Flow:
+def _flow(protocol: str, name: str, entry: Mapping[str, Any], helper: Helper | None) -> Flow:
     return Flow(
         id=f"{protocol}.{name}",
         protocol=protocol,
@@ -76,6 +76,7 @@ def _flow(protocol: str, name: str, entry: Mapping[str, Any]) -> Flow:
         shared=entry.get("shared", False),
         carried=entry.get("carried", False),
         signature=_signature(entry["signature"]) if "signature" in entry else None,
+        helper=helper,
         serves=tuple(entry.get("serves", ())),
         purpose=entry.get("purpose", ""),
         source=entry.get("source", ""),

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from compiler.catalogue import Catalogue
+from compiler.errors import SourceError
 from compiler.model.device import Address, Device
 from compiler.model.finding import Code, Finding, Place, Severity
 from compiler.model.intent import Action, Decision, Exposure, Intent, OnDeviation, Origin
@@ -216,8 +217,6 @@ class _Work:
 
     def _render(self, source: _Source, part: dict[str, Any]) -> dict[str, Any] | None:
         """Render a part of a play; check the result again where a template stood."""
-        from compiler.errors import SourceError  # noqa: PLC0415 - keeps the import list of data only
-
         templar = self.templars.get(source.number)
         if templar is None:
             templar = Templar({**self.variables, **source.play.variables})

@@ -94,7 +94,8 @@ class Secret:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("a secret cannot be changed")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a secret cannot be changed")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self._identity == other._identity
@@ -243,7 +244,7 @@ _REVEAL: Mapping[Origin, Callable[[Secret], str]] = {
 
 
 def _tag(origin: Origin) -> Callable[[str, Place], object]:
-    return lambda text, place: Secret(origin, text.strip(), place)
+    return lambda text, place: Secret(origin, text, place)
 
 
 #: What YAML tags make of a scalar: for ``compiler.source.yaml.load(path, TAGS)``.

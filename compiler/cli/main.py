@@ -1,0 +1,140 @@
+"""The command ``passthru``: finds the command, runs it, turns what happens into an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from compiler import __version__
+from compiler.errors import ExitCode, PassthruError
+
+#: Command, module and one line of help. Modules are imported when their command is used, so that
+#: ``passthru --help`` and shell completion stay quick.
+COMMANDS = {
+    "validate": ("compiler.cli.validate", "Check policies and inventories; lint."),
+    "compile": ("compiler.cli.compile", "Write native configs, one folder for each router."),
+    "explain": ("compiler.cli.explain", "Tell about a protocol, or what was decided and why."),
+    "targets": ("compiler.cli.lookup", "List the router families, or describe one."),
+    "protocols": ("compiler.cli.lookup", "List the VPN protocols."),
+    "schema": ("compiler.cli.lookup", "Print a JSON Schema, for editors and CI."),
+    "inventory": ("compiler.cli.lookup", "Show hosts, groups and variables."),
+    "demo": ("compiler.cli.demo", "Compile an example site and load it into a kernel."),
+}
+
+
+class _Commands(click.Group):
+    """Loads a command when it is used; knows all names and help lines without loading."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = getattr(importlib.import_module(entry[0]), f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        import difflib  # noqa: PLC0415 - only for a mistake
+
+        name = args[0] if args else ""
+        if name and name not in COMMANDS and not name.startswith("-"):
+            close = difflib.get_close_matches(name, COMMANDS, 1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"There is no command '{name}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _color(mode: str) -> bool | None:
+    if mode == "auto":
+        return False if os.environ.get("NO_COLOR") else None
+    return mode == "always"
+
+
+@click.group(
+    cls=_Commands,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok, 2 different or stale, 3 invalid input, 64 usage. See docs/cli.md.",
+)
+@click.version_option(__version__, prog_name="passthru")
+@click.option("-v", "--verbose", count=True, help="Say more: notes too.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colour on terminals (NO_COLOR is honoured).",
+)
+@click.pass_context
+def cli(ctx: click.Context, verbose: int, quiet: bool, color: str) -> None:  # noqa: FBT001
+    """Compile a VPN passthrough policy into the native configs of NAT routers."""
+    ctx.color = _color(color)
+    ctx.obj = {"verbosity": -1 if quiet else verbose}
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit. Every way out has its code; see docs/cli.md."""
+    sys.exit(main(arguments))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and give the exit code."""
+    try:
+        result: Any = cli.main(arguments, prog_name="passthru", standalone_mode=False)
+        sys.stdout.flush()
+        return int(result or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return ExitCode.OK
+    except click.UsageError as error:
+        error.show()
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone (`passthru protocols | head`): that is its right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except PassthruError as error:
+        from compiler.cli.report import print_findings  # noqa: PLC0415
+
+        print_findings(error.findings)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the one boundary: a bug must not look like anything else
+        return _bug(error)
+
+
+def _bug(error: Exception) -> int:
+    """Say that this is our fault and how to report it; the traceback only on request."""
+    import traceback  # noqa: PLC0415
+
+    click.echo(f"internal error[X901]: {type(error).__name__}: {error}", err=True)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    click.echo(f"  at {frame.name} ({os.path.basename(frame.filename)}:{frame.lineno})", err=True)
+    click.echo(
+        f"  This is a bug in passthru {__version__}. Please report it with the command line and "
+        "the output of the same command under PASSTHRU_TRACEBACK=1.",
+        err=True,
+    )
+    if os.environ.get("PASSTHRU_TRACEBACK"):
+        traceback.print_exception(error)
+    return ExitCode.INTERNAL
+
+
+if __name__ == "__main__":
+    run()

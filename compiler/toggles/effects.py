@@ -1,0 +1,118 @@
+"""What packets experience under given values of a family's switches, from the data alone.
+
+A flow is known by its layer 4, port and address family, never by the name of its protocol: a
+user's own protocol on udp/500 meets the switch for IPsec like IKE does. A switch that is not
+managed has some value that nobody knows, so what it reaches is ``unknown``, unless an observed
+answer of the router says more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from compiler.model.device import Device
+from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
+from compiler.toggles.family import Family, HelperFact, Loading, Scalar, Toggle, Value
+
+#: The first kernel that does not assign helpers by itself
+#: (sysctl net.netfilter.nf_conntrack_helper, off by default since Linux 4.7).
+_NO_AUTOMATIC_HELPERS = (4, 7)
+
+
+def effects(
+    family: Family,
+    values: Mapping[str, Scalar],
+    device: Device,
+    probes: Sequence[Probe],
+) -> tuple[Effect, ...]:
+    """Say what each probe experiences, in the order of the probes.
+
+    ``values`` holds what is known of the switches; a switch that is absent has any value.
+    """
+    assigned = loaded_state(device)
+    return tuple(_effect(family, values, assigned, probe) for probe in probes)
+
+
+def loaded_state(device: Device) -> HelperState:
+    """Say what becomes of a helper that is loaded: the fact ``kernel`` decides.
+
+    Kernels before 4.7 assign it; of newer ones it is not known whether the firmware does, and
+    nothing is known of a kernel that nobody stated.
+    """
+    version = kernel_version(device.facts.get("kernel"))
+    if version is not None and version < _NO_AUTOMATIC_HELPERS:
+        return HelperState.ASSIGNED
+    return HelperState.UNKNOWN
+
+
+def kernel_version(fact: object) -> tuple[int, int] | None:
+    """Read ``4.1`` from ``4.1.27`` or ``2.6.36.4brcmarm``; ``None`` for anything else."""
+    found = re.match(r"(\d{1,3})\.(\d{1,3})", fact) if isinstance(fact, str) else None
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _effect(
+    family: Family, values: Mapping[str, Scalar], assigned: HelperState, probe: Probe
+) -> Effect:
+    if probe.direction is Direction.IN:
+        return _inbound(family, values, probe)
+    verdict, because = _outbound(family, values, probe)
+    helper = HelperState.NOT_NEEDED
+    fact = family.helper_of(probe)
+    if fact is not None:
+        helper, why = _helper(family, values, assigned, fact)
+        because = f"{because}; {why}" if verdict is Verdict.PASS else because
+    return Effect(probe, verdict, because, helper, family.cuts_running)
+
+
+def _outbound(family: Family, values: Mapping[str, Scalar], probe: Probe) -> tuple[Verdict, str]:
+    reaching = [toggle for toggle in family.toggles if toggle.reaches(probe)]
+    known = [(toggle, _value(toggle, values)) for toggle in reaching]
+    for toggle, value in known:
+        if value and any(match.covers(probe) for match in value.drops):
+            return Verdict.DROP, f"{toggle.key}={value.shown}"
+    for toggle, value in known:
+        if value is None:
+            return Verdict.UNKNOWN, f"{toggle.key} is not managed and its value is not known"
+        if any(match.covers(probe) for match in value.unsure):
+            return Verdict.UNKNOWN, f"{toggle.key}={value.shown}: {toggle.unsure_because}"
+    if not known:
+        return Verdict.PASS, "no switch of this family touches it"
+    return Verdict.PASS, ", ".join(f"{t.key}={v.shown}" for t, v in known if v)
+
+
+def _inbound(family: Family, values: Mapping[str, Scalar], probe: Probe) -> Effect:
+    for toggle in family.toggles:
+        value = _value(toggle, values)
+        if value and any(match.covers(probe) for match in value.opens):
+            return Effect(probe, Verdict.PASS, f"{toggle.key}={value.shown}")
+        if value is None and toggle.reaches(probe):
+            because = f"{toggle.key} is not managed and its value is not known"
+            return Effect(probe, Verdict.UNKNOWN, because)
+    return Effect(probe, Verdict.DROP, "no switch of this family opens a way in")
+
+
+def _value(toggle: Toggle, values: Mapping[str, Scalar]) -> Value | None:
+    native = values.get(toggle.key)
+    return None if native is None else toggle.value(native)
+
+
+def _helper(
+    family: Family, values: Mapping[str, Scalar], assigned: HelperState, fact: HelperFact
+) -> tuple[HelperState, str]:
+    governing = [toggle for toggle in family.toggles if toggle.governs(fact.name)]
+    if not governing:
+        return fact.built_in, f"the {fact.name} helper has no switch here"
+    for toggle in governing:
+        value = _value(toggle, values)
+        if value is None:
+            return HelperState.UNKNOWN, f"{toggle.key} is not managed and its value is not known"
+        if (fact.name, Loading.ABSENT) in value.helpers:
+            return HelperState.ABSENT, f"{toggle.key}={value.shown} unloads the {fact.name} helper"
+    why = (
+        "assigned by the kernel"
+        if assigned is HelperState.ASSIGNED
+        else ("whether this kernel assigns it is not known")
+    )
+    return assigned, f"the {fact.name} helper is loaded, {why}"

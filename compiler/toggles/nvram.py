@@ -1,0 +1,226 @@
+r"""The nvram form: lines of ``key=value``, as ``nvram show`` prints them and as we write them.
+
+What a router prints is rough: CR LF from a terminal, colour codes, a banner before the first
+key, values over several lines (a line without ``key=`` belongs to the value before it), and a
+line ``size: 65214 bytes (65858 left)`` that belongs to standard error. All of that is read; a text
+that is empty, cut off in a line, or speaks of none of the family's keys is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from compiler.errors import NativeError
+from compiler.model.finding import Code
+from compiler.model.target import Bundle, File, Procedure, Step, StepName
+from compiler.toggles.family import Family, Scalar
+from compiler.toggles.render import shell_text
+
+NATIVE = "nvram.txt"
+#: The first line of our own file: in it an absent key is not managed, while in a router's
+#: listing an absent key is unset.
+HEADER = "# passthru: nvram keys that are managed; keys that are absent here are left alone"
+
+_LINE = re.compile(r"([A-Za-z0-9_.:-]+)=(.*)", re.DOTALL)
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_SIZE = re.compile(r"size: \d+ bytes \(\d+ left\)")
+
+
+def is_own(text: str) -> bool:
+    """Tell whether a text is our own file."""
+    return text.startswith(HEADER + "\n")
+
+
+def write(values: Mapping[str, str]) -> str:
+    """Print our own file."""
+    return "".join([f"{HEADER}\n", *(f"{key}={values[key]}\n" for key in sorted(values))])
+
+
+def read(text: str, keys: tuple[str, ...]) -> dict[str, str]:
+    """Read the lines of a listing; ``keys`` are those that must be clear beyond doubt.
+
+    Raises:
+        NativeError: the text is empty, cut off, or leaves the value of such a key open.
+    """
+    if not text.strip():
+        raise NativeError.of(
+            Code.T407, "the nvram listing is empty", hint="save the output of `nvram show` again"
+        )
+    if "\x00" in text:
+        raise NativeError.of(Code.T407, "the nvram listing holds NUL bytes", hint="it is no text")
+    if not text.endswith("\n"):
+        raise NativeError.of(
+            Code.T407,
+            "the nvram listing ends in the middle of a line",
+            hint="it was cut off; save it again",
+        )
+    found: dict[str, str] = {}
+    current = ""
+    for number, raw in enumerate(text[:-1].split("\n"), start=1):
+        line = clean(raw)
+        match = _LINE.fullmatch(line)
+        if match:
+            current = match[1]
+            _no_contradiction(found, current, match[2], number, keys)
+            found[current] = match[2]
+        elif current and line.strip() and not _SIZE.fullmatch(line.strip()):
+            if current in keys:
+                raise NativeError.of(
+                    Code.T407,
+                    f"line {number} of the nvram listing follows {current}= and is no key",
+                    hint="the value of a switch has one line; remove prompts from the listing",
+                )
+            found[current] += f"\n{line}"
+    return found
+
+
+def clean(line: str) -> str:
+    """Take colour codes and the CR of a terminal from a line."""
+    return _ANSI.sub("", line).removesuffix("\r")
+
+
+def _no_contradiction(
+    found: Mapping[str, str], key: str, value: str, number: int, keys: tuple[str, ...]
+) -> None:
+    if key in keys and found.get(key, value) != value:
+        raise NativeError.of(
+            Code.T407,
+            f"line {number} of the nvram listing gives {key} a second, other value",
+            hint="one of the two may be part of another key's value; use `nvram get`",
+        )
+
+
+def put(text: str, values: Mapping[str, str]) -> str:
+    """Set keys in a listing: in their lines where they stand, else at the end."""
+    lines = text.split("\n")
+    left = dict(values)
+    for index, raw in enumerate(lines):
+        match = _LINE.fullmatch(clean(raw))
+        if match and match[1] in values:
+            left.pop(match[1], None)
+            if match[2] != values[match[1]]:
+                lines[index] = f"{match[1]}={values[match[1]]}" + ("\r" if raw[-1] == "\r" else "")
+    ending = "\r\n" if "\r\n" in text else "\n"
+    return "\n".join(lines) + "".join(f"{key}={left[key]}{ending}" for key in sorted(left))
+
+
+@dataclass(frozen=True, slots=True)
+class NvramForm:
+    """Settings in nvram, brought onto the router by a shell script over ssh.
+
+    ``restart`` is the router's own command that makes the keys take effect. ``template`` and
+    ``packages`` let a family extend the script, with ``values`` to print in it.
+    """
+
+    restart: str
+    facts: str = "uname -r"
+    template: str = "toggles/apply.sh.j2"
+    packages: tuple[str, ...] = ()
+    extra_keys: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                "observed": "path of a saved `nvram show` of this router: switches that no "
+                "decision touches are then known",
+            }
+        )
+    )
+
+    def parse(self, family: Family, text: str) -> dict[str, Scalar]:
+        """Read our own file (absent keys are unmanaged) or a listing (absent keys are unset)."""
+        if text == HEADER + "\n":
+            return {}
+        lines = read(text, family.keys)
+        own = is_own(text)
+        if not own and not any(key in lines for key in family.keys):
+            raise NativeError.of(
+                Code.T407,
+                f"the listing holds none of the keys of {family.name}",
+                hint=f"expected one of: {', '.join(family.keys)}",
+            )
+        values: dict[str, Scalar] = {}
+        for toggle in family.toggles:
+            if own and toggle.key not in lines:
+                continue
+            native = toggle.read(lines.get(toggle.key))
+            if native is None:
+                shown = lines.get(toggle.key, "")
+                raise NativeError.of(
+                    Code.T407,
+                    f"{toggle.key}={shown!r} is a value whose meaning is not known",
+                    hint=f"known values: {', '.join(value.shown for value in toggle.values)}",
+                )
+            values[toggle.key] = native
+        return values
+
+    def merge(self, family: Family, values: Mapping[str, Scalar], text: str, observed: str) -> str:
+        """Set the managed keys in a listing; our own file is ours and is written anew."""
+        del observed
+        if is_own(text):
+            return write(texts(values))
+        read(text, family.keys)
+        return put(text, texts(values))
+
+    def render(self, family: Family, values: Mapping[str, Scalar], observed: str) -> Bundle:
+        """Print ``nvram.txt`` and ``apply.sh``."""
+        del observed
+        native = File(NATIVE, write(texts(values)).encode())
+        return Bundle((File("apply.sh", self.script(family).encode(), 0o755), native), NATIVE)
+
+    def script(self, family: Family) -> str:
+        """Print ``apply.sh``."""
+        keys = sorted((*family.keys, *self.extra_keys))
+        return shell_text(
+            self.template,
+            self.packages,
+            {**self.values, "keys": " ".join(keys), "restart": self.restart},
+        )
+
+    def procedure(self, family: Family, values: Mapping[str, Scalar]) -> Procedure:
+        """Give the steps; ``apply.sh`` holds what is more than a line."""
+        del values
+        steps = (
+            Step(StepName.FACTS, "asks which firmware and kernel this is", self.facts),
+            Step(StepName.READ, "prints the switches, and nothing else", reading(family.keys)),
+            Step(
+                StepName.CHECK,
+                "looks for nvram and checks the script's syntax",
+                "command -v nvram >/dev/null && sh -n ./apply.sh",
+            ),
+            Step(
+                StepName.ARM,
+                "keeps the present values beside the bundle",
+                "sh ./apply.sh --save >previous.txt",
+            ),
+            Step(
+                StepName.APPLY,
+                "sets what differs, commits once, restarts the firewall",
+                f"sh ./apply.sh {NATIVE}",
+            ),
+            Step(
+                StepName.VERIFY,
+                "reads every managed key back",
+                f"sh ./apply.sh --verify {NATIVE}",
+            ),
+            Step(StepName.CONFIRM, "forgets the former values", "rm -f previous.txt"),
+            Step(
+                StepName.ROLLBACK,
+                "sets the former values again",
+                "sh ./apply.sh previous.txt",
+            ),
+        )
+        return Procedure("ssh", steps)
+
+
+def reading(keys: tuple[str, ...]) -> str:
+    """The read command: never the whole nvram, which holds passwords."""
+    return shell_text("toggles/read.sh.j2", (), {"keys": " ".join(sorted(keys))})
+
+
+def texts(values: Mapping[str, Scalar]) -> dict[str, str]:
+    """Give the values as nvram holds them."""
+    return {key: value for key, value in values.items() if isinstance(value, str)}

@@ -1,0 +1,116 @@
+"""The nvram switches of ASUS firmware and what they do. Sources are in README.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compiler.model.device import Device
+from compiler.model.finding import Code, Finding, Severity
+from compiler.model.intent import Intent
+from compiler.model.protocol import AH, ESP, GRE, TCP, UDP
+from compiler.model.target import Capabilities
+from compiler.toggles.family import (
+    FactSpec,
+    Family,
+    HelperFact,
+    Loading,
+    Match,
+    Toggle,
+    Value,
+)
+from compiler.toggles.nvram import NvramForm
+from targets.asuswrt import script
+
+#: Merlin runs user scripts only when this key is 1.
+SCRIPTS_KEY = "jffs2_scripts"
+
+#: In the native text, what follows this line is the router's firewall-start.
+MARK = f"@{script.PATH}"
+SCRIPT_VALUES = {"path": script.PATH, "mark": MARK, "begin": script.BEGIN, "end": script.END}
+
+_FILTER = "RMerl/asuswrt-merlin.ng release/src/router/rc/firewall.c: only the text 0 makes rules"
+_HELPER = "RMerl/asuswrt-merlin.ng release/src/router/rc/common.c: only the text 0 unloads"
+
+
+def _switch(key: str, title: str, drops: tuple[Match, ...]) -> Toggle:
+    return Toggle(
+        key,
+        title,
+        (Value("1"), Value("0", drops=drops)),
+        default="1",
+        unset="1",
+        other="1",
+        source=_FILTER,
+    )
+
+
+def _router_mode(intent: Intent, device: Device) -> Iterator[Finding]:
+    mode = device.facts.get("sw_mode")
+    if intent.decisions and isinstance(mode, int) and mode != 1:
+        yield Finding(
+            Code.L605,
+            f"the router is not in router mode (sw_mode={mode}), so these keys have no effect",
+            Severity.WARNING,
+            device.place,
+            "apply the policy on the router that does NAT",
+            device.name,
+        )
+
+
+def _form(*, merlin: bool) -> NvramForm:
+    return NvramForm(
+        restart="service restart_firewall",
+        facts="nvram get productid; nvram get buildno; nvram get sw_mode; uname -r",
+        template="asuswrt/apply.sh.j2" if merlin else "toggles/apply.sh.j2",
+        packages=("targets.asuswrt",) if merlin else (),
+        extra_keys=(SCRIPTS_KEY,) if merlin else (),
+        values=SCRIPT_VALUES if merlin else {},
+    )
+
+
+def _family(*, merlin: bool) -> Family:
+    return Family(
+        name="asuswrt",
+        summary="ASUS routers (stock firmware and Asuswrt-Merlin): nvram pass-through keys",
+        toggles=(
+            _switch("fw_pt_pptp", "PPTP passthrough", (Match.port(TCP, 1723), Match(GRE))),
+            _switch("fw_pt_l2tp", "L2TP passthrough", (Match.port(UDP, 1701),)),
+            _switch(
+                "fw_pt_ipsec",
+                "IPsec passthrough",
+                (Match.port(UDP, 500), Match.port(UDP, 4500), Match(ESP), Match(AH)),
+            ),
+            Toggle(
+                "nf_pptp",
+                "PPTP helper",
+                (
+                    Value("1", helpers=(("pptp", Loading.LOADED),)),
+                    Value("0", helpers=(("pptp", Loading.ABSENT),)),
+                ),
+                default="1",
+                unset="1",
+                other="1",
+                source=_HELPER,
+            ),
+        ),
+        helpers=(HelperFact("pptp", (Match(GRE),), _HELPER),),
+        facts=(
+            FactSpec("merlin", "whether the firmware is Asuswrt-Merlin", bool),
+            FactSpec("sw_mode", "what `nvram get sw_mode` prints: 1 is router mode", int),
+        ),
+        form=_form(merlin=merlin),
+        note=_router_mode,
+        capabilities=Capabilities(
+            reads=True,
+            writes=True,
+            pushes="ssh",
+            rolls_back="sets the former values again",
+            helper="own switch (nf_pptp); assigned by itself only before Linux 4.7",
+            ipv6="not covered by the switches; Merlin's firewall-start can block",
+            running_tunnels="survive a block by a switch; firewall-start cuts them",
+        ),
+    )
+
+
+STOCK = _family(merlin=False)
+MERLIN = _family(merlin=True)

@@ -1,0 +1,100 @@
+"""Print settings: the sections, the script that merges them on the router, and its packages."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from compiler.model.device import Device
+from compiler.model.target import Bundle, File
+from targets.openwrt import settings as own
+from targets.openwrt import uci
+from targets.openwrt.facts import (
+    DEVELOPMENT,
+    HELPERS,
+    firewall_of,
+    install_command,
+    release_of,
+)
+from targets.openwrt.settings import Settings
+
+NATIVE = "firewall.uci"
+SCRIPT = "apply.sh"
+PACKAGES = "packages"
+
+
+def bundle(settings: Settings, device: Device) -> Bundle:
+    """Print the bundle, files sorted by path."""
+    files = [
+        File(SCRIPT, script(settings, device).encode(), 0o755),
+        File(NATIVE, native(settings).encode()),
+    ]
+    if settings.needs:
+        package = (release_of(device) or DEVELOPMENT).helper_package
+        files.append(File(PACKAGES, f"{package}\n".encode()))
+    return Bundle(tuple(files), NATIVE)
+
+
+def native(settings: Settings) -> str:
+    """Print our sections as a file that says what it is."""
+    return _environment().get_template("firewall.uci.j2").render(block=block(settings))
+
+
+def block(settings: Settings) -> str:
+    """Print our sections as they stand in /etc/config/firewall; each begins with an empty line."""
+    sections = [
+        {"type": section.type, "name": section.name, "lines": list(_lines(section))}
+        for section in settings.sections
+    ]
+    return _environment().get_template("sections.uci.j2").render(sections=sections)
+
+
+def _lines(section: uci.Section) -> Iterator[tuple[str, str, str]]:
+    several = own.MULTIPLE.get(section.type, frozenset())
+    for option, value in section.options:
+        if isinstance(value, str):
+            yield "option", option, value
+        elif option in several and value[0].split() == list(value):
+            yield "option", option, value[0]
+        else:
+            for item in value:
+                yield "list", option, item
+
+
+def script(settings: Settings, device: Device) -> str:
+    """Print apply.sh; its steps are what the procedure runs."""
+    template = _environment().get_template("apply.sh.j2")
+    return template.render(
+        firewall=str(firewall_of(device)),
+        helper_modules=sorted(HELPERS[name][0] for name in settings.needs if name in HELPERS),
+        install=install_command(device),
+        assigned=[(name, zone) for name, zones in settings.helpers for zone in zones],
+        blocked=sorted(set(_blocked(settings))),
+    )
+
+
+def _blocked(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Give protocol number, first and last port (0: no ports) of all that our rules drop."""
+    numbers = {"tcp": "6", "udp": "17"}
+    for section in settings.sections:
+        if section.type != "rule" or section.text("target") not in ("DROP", "REJECT"):
+            continue
+        for proto in own.values(section, "proto"):
+            for port in own.values(section, "dest_port") or ("0",):
+                first, _, last = port.partition("-")
+                yield numbers.get(proto, proto), first, last or first
+
+
+def _environment() -> Environment:
+    found = Environment(
+        loader=PackageLoader("targets.openwrt", "templates"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - UCI and shell text, not HTML; values go through filters
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    found.filters.update(uci=uci.quote, sh=shlex.quote)
+    return found
