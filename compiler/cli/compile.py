@@ -64,7 +64,7 @@ def compile_site(
     Raises:
         PolicyError: with every finding, if one of them is an error.
     """
-    from compiler.build.plan import compile_router  # noqa: PLC0415 - keeps --help quick
+    from compiler.build.plan import RouterCompiler  # noqa: PLC0415 - keeps --help quick
     from compiler.build.registry import installed  # noqa: PLC0415
     from compiler.build.site import has_errors, load_site  # noqa: PLC0415
     from compiler.model.intent import OnDeviation  # noqa: PLC0415
@@ -74,13 +74,13 @@ def compile_site(
     findings = list(site.findings)
     compiled: dict[str, Compiled] = {}
     deciding: set[int] = set()
-    mode = OnDeviation(on_deviation) if on_deviation else None
+    compiler = RouterCompiler(registry, OnDeviation(on_deviation) if on_deviation else None)
     for name, router, found in site.routers():
         findings += found
         if router is None:
             continue
         deciding |= router.deciding
-        item, more = compile_router(router, registry, mode)
+        item, more = compiler.compile(router)
         findings += more
         if item is not None:
             compiled[name] = item

@@ -1,6 +1,7 @@
 """Ansible's inventories: the same hosts, groups, variables and patterns.
 
-- :mod:`compiler.inventory.inventory`: ``load``, ``Inventory``; :mod:`compiler.inventory.host`: ``Host``
+- :mod:`compiler.inventory.inventory`: ``load``, ``Inventory``
+- :mod:`compiler.inventory.host`: ``Host``
 - :mod:`compiler.inventory.names`: which host names can be folders of the output
 - :mod:`compiler.inventory.patterns`: ``--limit`` and ``hosts:``
 - :mod:`compiler.inventory.sources`: from what ``-i`` names to a reader (``ini``, ``mapping``,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -75,8 +76,8 @@ def script(settings: Settings, device: Device) -> str:
     )
 
 
-def _blocked(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Give protocol number, first and last port (0: no ports) of all that our rules drop."""
+def _blocked(settings: Settings) -> Iterator[tuple[str, str, str, str]]:
+    """Give family, protocol number, first and last port (0: no ports) of all that rules drop."""
     numbers = {"tcp": "6", "udp": "17"}
     for section in settings.sections:
         if section.type != "rule" or section.text("target") not in ("DROP", "REJECT"):
@@ -84,9 +85,10 @@ def _blocked(settings: Settings) -> Iterator[tuple[str, str, str]]:
         for proto in own.values(section, "proto"):
             for port in own.values(section, "dest_port") or ("0",):
                 first, _, last = port.partition("-")
-                yield numbers.get(proto, proto), first, last or first
+                yield section.text("family"), numbers.get(proto, proto), first, last or first
 
 
+@cache
 def _environment() -> Environment:
     found = Environment(
         loader=PackageLoader("targets.openwrt", "templates"),

@@ -9,7 +9,7 @@ from compiler.model.effect import Effect, Probe
 from compiler.model.finding import Code, Finding, Place, Severity
 from compiler.model.intent import Action, Intent, Log
 from compiler.model.target import Bundle, Capabilities, Procedure
-from targets.openwrt import effects, facts, render, settings, solve, uci
+from targets.openwrt import effects, facts, merge, render, settings, solve
 from targets.openwrt.facts import Firewall, firewall_of, install_command, release_of
 from targets.openwrt.procedure import procedure
 from targets.openwrt.settings import PREFIX, Settings
@@ -55,8 +55,8 @@ class OpenWrt:
         return settings.read(native, _TEXT)
 
     def merge(self, settings: Settings, native: str, device: Device) -> str:  # noqa: ARG002 - same
-        """Put the sections into a text of /etc/config/firewall; see :func:`uci.merge`."""
-        return uci.merge(native, render.block(settings), PREFIX, _TEXT)
+        """Put the sections into a text of /etc/config/firewall; see :mod:`.merge`."""
+        return merge.merge(native, render.block(settings), PREFIX, _TEXT)
 
     def effects(
         self, settings: Settings, device: Device, probes: Sequence[Probe]

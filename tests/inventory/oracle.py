@@ -10,6 +10,7 @@ runs in a child of its own, so that Ansible's caches cannot mix. Requests:
 - ``{"do": "expand", "patterns": [...]}``: hosts and port of host lines, ``null`` for an error
 """
 
+# mypy: disable-error-code="import-not-found,import-untyped"
 from __future__ import annotations
 
 import contextlib

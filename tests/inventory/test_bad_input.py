@@ -51,7 +51,7 @@ def _told(folder: Path, name: str, text: str | bytes) -> list[str]:
         ("all: {vars: {ansible_group_priority: high}}", ["I202 1:38"]),
         ("plugin: amazon.aws.aws_ec2\nregions: [x]\n", ["I202 1:1"]),
         ("- a\n- b\n", ["I202 1:1 an inventory is a mapping of groups, not a list"]),
-        ("all: {vars: {x: !what y}}\n", ["P101 1:18"]),
+        ("all: {vars: {x: !what zz}}\n", ["P101 1:17"]),
         ("a: &a [*a]\n", ["P107"]),
         ("a: " + "[" * 5000, ["P107"]),
         (b"all: {hosts: {\xff: }}", ["P108 1:15"]),

@@ -121,7 +121,7 @@ def test_places_in_ini_and_json(tmp_path: Path) -> None:
     assert str(host.place("z")) == f"{ini}:4:6"
     written = tmp_path / "hosts.json"
     written.write_text('{"all": {"hosts": {"a":\n {"x": [1, 2]}}}}')
-    assert str(load([written]).host("a").place("x", 1)) == f"{written}:2:11"
+    assert str(load([written]).host("a").place("x", 1)) == f"{written}:2:12"
 
 
 def test_importing_is_light() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pytest import TempPathFactory  # noqa: PT013, TC002 - hypothesis reads the annotation
 
 from compiler.errors import PassthruError
 from compiler.inventory import Inventory, load
@@ -143,12 +144,11 @@ def test_every_variable_has_a_place_that_holds_it(tmp_path: Path, groups: dict[s
             assert written == value
 
 
-@st.composite
-def _host_lines(draw: st.DrawFn) -> str:
-    parts = ["h", "x-1", ".net", "[1:3]", "[01:03]", "[a:c]", "[0:6:2]", "[5:1]", "[:2]", "[1:]"]
-    parts += ["[08:10]", "[1:100]", "[a:C]", "[x]", "[1:2", ":22", ":x", "[::1]", "::", "10.0.0.1"]
-    parts += ["_", "fe80", "$(id)", " ", "|", "é", "[00:2]", "[a:c:2]", "[1:9:0]", "-", "[z:a]"]
-    return "".join(draw(st.lists(st.sampled_from(parts), min_size=1, max_size=4)))
+_PIECES = [
+    *("h", "x-1", ".net", "[1:3]", "[01:03]", "[a:c]", "[0:6:2]", "[5:1]", "[:2]", "[1:]"),
+    *("[08:10]", "[1:100]", "[a:C]", "[x]", "[1:2", ":22", ":x", "[::1]", "::", "10.0.0.1"),
+    *("_", "fe80", "$(id)", " ", "|", "é", "[00:2]", "[a:c:2]", "[1:9:0]", "-", "[z:a]"),
+]
 
 
 def _expanded(pattern: str) -> list[Any] | None:
@@ -159,17 +159,25 @@ def _expanded(pattern: str) -> list[Any] | None:
     return [list(hosts), port]
 
 
-@settings(max_examples=3, deadline=None)
-@given(st.lists(_host_lines(), min_size=150, max_size=150))
-def test_ranges_and_ports_are_those_of_ansible(patterns: list[str]) -> None:
+def test_ranges_and_ports_are_those_of_ansible() -> None:
+    """Seeded and not shrunk: one question to Ansible, as starting it is what takes time."""
+    dice = random.Random(20)  # noqa: S311 - no secret
+    patterns = ["".join(dice.choices(_PIECES, k=dice.randint(1, 4))) for _ in range(4000)]
     (answers,) = ask_ansible([{"do": "expand", "patterns": patterns}])
-    assert [_expanded(pattern) for pattern in patterns] == answers
+    differing = [
+        (pattern, ours, theirs)
+        for pattern, theirs in zip(patterns, answers, strict=True)
+        # A wrong range behind one that is empty is an error here, and no host at all there;
+        # Ansible also takes '|' for a bracket.
+        if (ours := _expanded(pattern)) != theirs and (ours or (theirs[0] and "|" not in pattern))
+    ]
+    assert not differing
 
 
-@settings(max_examples=4, deadline=None)
-@given(st.lists(inventories(), min_size=3, max_size=3), st.lists(_patterns, min_size=8, max_size=8))
+@settings(max_examples=3, deadline=None, phases=[Phase.generate])
+@given(st.lists(inventories(), min_size=2, max_size=2), st.lists(_patterns, min_size=8, max_size=8))
 def test_random_inventories_are_those_of_ansible(
-    tmp_path_factory: pytest.TempPathFactory, many: list[dict[str, Any]], patterns: list[str]
+    tmp_path_factory: TempPathFactory, many: list[dict[str, Any]], patterns: list[str]
 ) -> None:
     folders, wanted = [], []
     for groups in many:
@@ -179,11 +187,11 @@ def test_random_inventories_are_those_of_ansible(
         for source in ("hosts.json", "hosts.ini"):
             folders.append(folder / source)
             asked = [[pattern, ""] for pattern in patterns]
-            base = {"cwd": str(folder), "args": ["-i", source], "sources": [source]}
+            base: dict[str, Any] = {"cwd": str(folder), "args": ["-i", source], "sources": [source]}
             wanted += [{"do": "list", **base}, {"do": "match", "asked": asked, **base}]
     answers = iter(ask_ansible(wanted))
-    for source in folders:
-        inventory = load([source])
+    for path in folders:
+        inventory = load([path])
         assert json.loads(json.dumps(inventory.to_list_json())) == json.loads(next(answers))
         for pattern, hosts in zip(patterns, next(answers), strict=True):
             if hosts is not None and "[" not in pattern:

@@ -46,7 +46,7 @@ def secret(
     monkeypatch.setenv("BRANCH_PASSWORD", VALUE)
     (tmp_path / "password.txt").write_text(f"{VALUE}\n", encoding="utf-8")
     keyring = ModuleType("keyring")
-    keyring.get_password = lambda service, user: VALUE  # type: ignore[attr-defined]
+    keyring.get_password = lambda *_: VALUE  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "keyring", keyring)
     monkeypatch.setattr(VaultKeys, "open", lambda *_: VALUE)
     reference = {
@@ -98,7 +98,7 @@ def test_templates_pass_secrets_on_but_do_not_open_them(secret: Secret) -> None:
 def test_copies_and_equality(secret: Secret) -> None:
     assert copy.copy(secret) is secret
     assert copy.deepcopy([secret])[0] is secret
-    again = pickle.loads(pickle.dumps(secret))
+    again = pickle.loads(pickle.dumps(secret))  # noqa: S301 - our own
     assert again == secret
     assert hash(again) == hash(secret)
     assert secret != Secret(secret.origin, "another", secret.place, VALUE)
@@ -112,7 +112,7 @@ def test_copies_and_equality(secret: Secret) -> None:
 def test_a_held_value_does_not_travel() -> None:
     secret = Secret(Origin.ENCRYPTED_FILE, "f:1:1:a", Place("f", 1, 1), VALUE)
     with pytest.raises(PassthruError) as error:
-        pickle.loads(pickle.dumps(secret)).reveal()
+        pickle.loads(pickle.dumps(secret)).reveal()  # noqa: S301 - our own
     assert error.value.findings[0].code.name == "V305"
 
 
@@ -163,8 +163,8 @@ def test_keyring_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     keyring = ModuleType("keyring")
     monkeypatch.setitem(sys.modules, "keyring", keyring)
     for get_password, message in (
-        (lambda service, user: None, "holds nothing"),
-        (lambda service, user: 1 / 0, "ZeroDivisionError"),
+        (lambda *_: None, "holds nothing"),
+        (lambda *_: 1 / 0, "ZeroDivisionError"),
     ):
         monkeypatch.setattr(keyring, "get_password", get_password, raising=False)
         with pytest.raises(PassthruError) as error:

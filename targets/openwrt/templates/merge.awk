@@ -1,6 +1,6 @@
 # merge.awk OURS CONFIG: prints CONFIG with our sections (those whose names begin with "passthru_")
 # replaced by the sections of OURS. Set eol=0 where CONFIG lacks its last newline.
-# The same rules as merge() in uci.py; only POSIX awk, no single quote may stand in here.
+# The same rules as merge.py; only POSIX awk, no single quote may stand in here.
 
 function walk(text, i,   n, c) {
 	n = length(text)

@@ -52,7 +52,7 @@ config rule 'passthru_x'
 """
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(intents())
 def test_effects_are_what_the_intent_wants(wanted: Intent) -> None:
     """1. solve; 2. print and read back the same, twice; 3. no probe deviates."""

@@ -13,6 +13,7 @@ import targets.openwrt
 from compiler.errors import NativeError
 from compiler.model.intent import Intent
 from targets.openwrt import TARGET, render, uci
+from targets.openwrt.merge import merge
 from tests.targets.openwrt.support import MODULES, configs, device, intents
 from tests.toggles.intents import block
 
@@ -38,7 +39,7 @@ config rule
 
 def other_lines(text: str) -> list[str]:
     """Every line that is neither in a section of ours nor an empty one before it."""
-    return uci.merge(text, "", "passthru_", "f").splitlines(keepends=True)
+    return merge(text, "", "passthru_", "f").splitlines(keepends=True)
 
 
 def test_goes_before_the_first_other_rule_and_its_comment() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from compiler.model.device import Device
-from compiler.model.intent import Action, Decision, Intent
+from compiler.model.intent import Action, Decision, Intent, Limits
 from compiler.model.target import StepName
 from targets.openwrt import TARGET
-from tests.targets.openwrt.support import decision, device, intent
+from tests.targets.openwrt.support import V6, decision, device, intent
 
 BUSYBOX = shutil.which("busybox")
 pytestmark = pytest.mark.skipif(BUSYBOX is None, reason="busybox is not installed")
@@ -61,11 +61,12 @@ chain) [ "$5 $6" = "helper_lan " ] || [ -f "$STUBS/all-zones" ] || exit 1
 	echo 'tcp dport 1723 ct helper set "pptp"' ;;
 esac
 """
-CONNTRACK = '#!/bin/sh\necho "conntrack $*" >> "$STUBS/log"\n'
+CONNTRACK = '#!/bin/sh\necho "conntrack $*" >> "$STUBS/log"\nexit 1\n'
 CONFIG = "config zone\n\toption name lan # it's ours\n\nconfig rule\n\toption name 'Allow'\n"
 TABLE = """\
 ipv4     2 udp      17 58 src=192.168.1.9 dst=192.0.2.1 sport=500 dport=1701 packets=1 src=192.0.2.1 dst=203.0.113.2 sport=1701 dport=500 mark=0
 ipv4     2 tcp      6 431999 ESTABLISHED src=192.168.1.9 dst=192.0.2.1 sport=1701 dport=443 src=192.0.2.1 dst=203.0.113.2 sport=443 dport=1701
+ipv6     10 udp      17 58 src=fd00:1:0:0:0:0:0:9 dst=2001:db8:0:0:0:0:0:1 sport=500 dport=1701 src=2001:db8:0:0:0:0:0:1 dst=fd00:1:0:0:0:0:0:9 sport=1701 dport=500
 ipv4     2 gre      47 29 src=192.168.1.9 dst=192.0.2.1 srckey=0x1 dstkey=0x2
 """  # noqa: E501 - as the kernel prints it
 BLOCK = intent(decision("l2tp", Action.BLOCK))
@@ -241,11 +242,22 @@ def test_the_helper_must_be_assigned_in_every_zone(router: Router) -> None:
 
 
 def test_cuts_running_tunnels_with_conntrack(router: Router) -> None:
-    """Only what a rule of ours drops: not tcp/443 from port 1701, not GRE."""
+    """Only what a rule of ours drops, in both families: not tcp/443 from port 1701, not GRE."""
     (router.root / "proc/net/nf_conntrack").write_text(TABLE)
     router.command("conntrack", CONNTRACK)
     assert router.apply().returncode == 0
-    assert router.log.endswith("fw4 reload\nconntrack -D -p 17 --orig-port-dst 1701\n")
+    assert sorted(router.log.splitlines())[:-3] == [
+        "conntrack -D -f ipv4 -p 17 --orig-port-dst 1701",
+        "conntrack -D -f ipv6 -p 17 --orig-port-dst 1701",
+    ]
+
+
+def test_leaves_the_tunnels_of_another_family_alone(router: Router) -> None:
+    (router.root / "proc/net/nf_conntrack").write_text(TABLE)
+    router.command("conntrack", CONNTRACK)
+    router.put(intent(decision("l2tp", Action.BLOCK, Limits(families=V6))))
+    router.apply()
+    assert router.log.endswith("reload\nconntrack -D -f ipv6 -p 17 --orig-port-dst 1701\n")
 
 
 def test_cuts_protocols_without_ports(router: Router) -> None:
@@ -255,7 +267,7 @@ def test_cuts_protocols_without_ports(router: Router) -> None:
         intent(Decision("x", Action.BLOCK, PPTP.decisions[0].flows, PPTP.decisions[0].origin))
     )
     router.apply()
-    assert router.log.endswith("conntrack -D -p 47\n")
+    assert router.log.endswith("conntrack -D -f ipv4 -p 47\n")
 
 
 def test_flushes_through_the_kernel_without_conntrack(router: Router) -> None:

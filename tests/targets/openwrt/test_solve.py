@@ -14,8 +14,9 @@ from compiler.model.device import Device, Role, Zone
 from compiler.model.finding import Code, Severity
 from compiler.model.intent import Action, Decision, Intent, Limits, Log
 from compiler.model.protocol import UDP, Helper, Signature
+from compiler.model.target import Target
 from targets.openwrt import TARGET
-from targets.openwrt.settings import section_name, title
+from targets.openwrt.settings import Settings, section_name, title
 from tests.targets.openwrt.support import (
     FLOWS,
     GUEST,
@@ -33,6 +34,12 @@ from tests.targets.openwrt.support import (
 
 GOLDEN = Path(__file__).with_name("golden")
 ONE_LAN = device(zones=(LAN, WAN))
+
+
+def test_is_a_target() -> None:
+    target: Target[Settings] = TARGET
+    assert target.name == "openwrt"
+    assert set(target.options()) >= {"facts.release", "facts.modules"}
 
 
 def native(wanted: Intent, router: Device) -> str:

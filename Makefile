@@ -1,0 +1,75 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each makes .venv by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# command:Debian package
+TOOLS := nft:nftables busybox:busybox ip:iproute2 unshare:util-linux conntrack:conntrack
+PYTEST_JOBS ?= 2
+
+.PHONY: help demo test check format bench wheel tools clean
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## demo    compile the example site and load it into a kernel, where that is allowed
+demo: $(VENV)/run tools
+	$(BIN)/passthru demo
+
+## test    everything that CI runs: linters, types, layering, tests
+test: check
+	$(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS)
+
+## check   linters, types and the arrows between the rooms
+check: $(VENV)/dev tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests benchmarks
+	$(BIN)/lint-imports
+
+## format  let ruff put the code into form
+format: $(VENV)/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+## bench   measure speed against peers (by hand; no test depends on a clock)
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks.compile
+
+## wheel   build the wheel
+wheel: $(VENV)/dev
+	$(BIN)/python -m build --wheel --no-isolation
+
+## clean   remove everything that make made
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "passthru needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { echo "python3 cannot make a virtual environment (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(PIP) setuptools
+
+$(VENV)/run: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@ $(VENV)/run
+
+# Tools from outside of Python: installed where we are root on Debian, named elsewhere.
+tools:
+	@missing=; for pair in $(TOOLS); do \
+		command -v "$${pair%%:*}" >/dev/null 2>&1 || missing="$$missing $${pair#*:}"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+			echo "installing$$missing"; \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install $$missing; } \
+				>/dev/null || echo "could not install$$missing; going on without" >&2; \
+		else \
+			echo "missing$$missing: some checks are left out (Debian: apt-get install$$missing)" >&2; \
+		fi; \
+	fi

@@ -1,0 +1,34 @@
+"""What all tests share: in CI a skip is a failure, and hypothesis runs the same everywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+#: Set in CI: every tool is there, so a test that skips hides something.
+NO_SKIP = bool(os.environ.get("PASSTHRU_NO_SKIP"))
+
+# Examples are the same in each run (a red build must be red again when it is looked at), and no
+# test depends on a clock.
+settings.register_profile(
+    "passthru",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("passthru")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, None]:
+    """Turn skips into failures where none are allowed."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if NO_SKIP and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped in CI: {report.longrepr}"
