@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from compiler.inventory.graph import CycleError, Graph, Group
+from compiler.inventory.graph import ALL, CycleError, Graph, Group
 from compiler.inventory.layers import Layer, Where
 from compiler.inventory.names import shown
 from compiler.model.finding import Code, Finding, Place, Severity
@@ -93,23 +93,23 @@ class Builder:
         """Put a group below a group; an error if that closes a circle."""
         try:
             self.graph.add_child(parent, child)
-        except CycleError:
-            self.error(
-                f"the group {shown(child)} would be its own descendant, as a child of "
-                f"{shown(parent)}",
-                where.place((), key=True),
-                "take one of the two out of the other's children",
-                Code.I208,
-            )
+        except CycleError as cycle:
+            self._cycle(cycle, where.place((), key=True))
+
+    def _cycle(self, cycle: CycleError, place: Place | None) -> None:
+        parent, child = cycle.args
+        self.error(
+            f"the group {shown(child)} would be its own descendant, as a child of {shown(parent)}",
+            place,
+            "'all' holds every group" if parent == ALL else "take one out of the other's children",
+            Code.I208,
+        )
 
     def finish(self) -> None:
         """Close the graph once every source is read."""
         for cycle in self.graph.finish():
-            self.error(
-                f"the group {shown(cycle.args[1])} holds 'all', which holds every group",
-                None,
-                code=Code.I208,
-            )
+            where = self.graph.groups[cycle.args[1]].where
+            self._cycle(cycle, where.place((), key=True) if where else None)
         for name, group in self.graph.groups.items():
             if name in self.graph.hosts:
                 place = group.where.place((), key=True) if group.where else None

@@ -100,19 +100,23 @@ class Graph:
 
     def finish(self) -> list[CycleError]:
         """Hang loose groups below ``all``, sort out ``ungrouped`` and compute the depths."""
-        cycles = []
-        for group in self.groups.values():
-            if group.name == ALL or group.parents:
-                continue
-            try:
-                self.add_child(ALL, group.name)
-            except CycleError as error:
-                cycles.append(error)
-        self._settle_ungrouped()
+        loose = [name for name, group in self.groups.items() if not group.parents and name != ALL]
+        cycles = self._adopt(ALL, loose)
+        cycles += self._adopt(UNGROUPED, self._settle_ungrouped())
         self._measure()
         return cycles
 
-    def _settle_ungrouped(self) -> None:
+    def _adopt(self, parent: str, children: Iterable[str]) -> list[CycleError]:
+        cycles = []
+        for child in children:
+            try:
+                self.add_child(parent, child)
+            except CycleError as error:
+                cycles.append(error)
+        return cycles
+
+    def _settle_ungrouped(self) -> Iterator[str]:
+        """Give the groups that Ansible puts below ``ungrouped`` in place of a namesake host."""
         ungrouped = self.groups[UNGROUPED]
         for entry in self.hosts.values():
             grouped = any(name not in (ALL, UNGROUPED) for name in entry.groups)
@@ -120,6 +124,8 @@ class Graph:
                 if grouped or ungrouped.parents.keys() - {ALL}:
                     del entry.groups[UNGROUPED]
                     del ungrouped.hosts[entry.name]
+            elif not grouped and entry.name in self.groups:
+                yield entry.name
             elif not grouped:
                 self.join(ungrouped, entry)
 

@@ -74,8 +74,10 @@ class OpenWrt:
 
 
 def _notes(intent: Intent, device: Device) -> Iterator[Finding]:
-    def warning(protocol: str, place: Place, message: str, hint: str) -> Finding:
-        return Finding(Code.T406, message, Severity.WARNING, place, hint, device.name, protocol)
+    def warning(
+        protocol: str, place: Place, message: str, hint: str, code: Code = Code.T406
+    ) -> Finding:
+        return Finding(code, message, Severity.WARNING, place, hint, device.name, protocol)
 
     for decision in intent.decisions:
         place = decision.origin.place
@@ -94,7 +96,7 @@ def _notes(intent: Intent, device: Device) -> Iterator[Finding]:
                 "after an upgrade that drops packages, the firewall loads no rules at all"
             )
             hint = f"after every upgrade, before the router is connected: {install_command(device)}"
-            yield warning(exposure.protocol, place, message, hint)
+            yield warning(exposure.protocol, place, message, hint, Code.T405)
 
 
 def _log_problem(log: Log | None, device: Device) -> Iterator[tuple[str, str]]:

@@ -32,7 +32,7 @@ from tests.targets.openwrt.support import (
 )
 
 JUDGE = os.environ.get("PASSTHRU_FW4_JUDGE", "")
-pytestmark = pytest.mark.skipif(not JUDGE, reason="PASSTHRU_FW4_JUDGE names no judge")
+pytestmark = pytest.mark.judge
 
 CONFIG = """\
 config defaults

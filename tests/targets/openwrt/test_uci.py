@@ -111,7 +111,7 @@ def test_quoted_values_come_back(value: str) -> None:
     assert uci.read(text, "firewall") == (Section("rule", "x", (("a", value),)),)
 
 
-@pytest.mark.skipif(not JUDGE, reason="PASSTHRU_FW4_JUDGE does not name a judge with a real uci")
+@pytest.mark.judge
 @settings(max_examples=60, deadline=None)
 @given(
     configs()

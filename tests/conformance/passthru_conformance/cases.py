@@ -1,0 +1,131 @@
+"""Kinds of routers that a target is tried on."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from compiler.model.device import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One kind of router: what the inventory says of it, and what it may hold already.
+
+    - ``facts`` and ``options`` as in the inventory; zones are drawn at random.
+    - ``foreign``: native texts without anything of ours in which every setting that the target
+      may manage is written out. Putting a policy in and the former values back must give such
+      a text again, byte for byte.
+    - ``nft_table``: the native text is for ``nft -f`` and makes this table (``inet passthru``).
+    """
+
+    name: str
+    target: str
+    facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+    options: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+    foreign: tuple[str, ...] = ()
+    nft_table: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def cases_of(target: str) -> tuple[Case, ...]:
+    """Give the cases of a built-in target; a plain router for any other."""
+    return BUILT_IN.get(target) or (Case(target, target),)
+
+
+def imported(where: str) -> Iterable[Case]:
+    """Import a third party's cases from ``MODULE:NAME``."""
+    module, _, name = where.partition(":")
+    cases: Iterable[Case] = getattr(importlib.import_module(module), name)
+    return cases
+
+
+_FIREWALL = """\
+config defaults
+\toption syn_flood\t'1'
+\toption input 'REJECT'
+
+config zone
+\toption name "lan"
+\tlist network 'lan'   # the cable
+
+config zone 'outer'
+\toption name wan
+\toption masq 1
+
+config rule
+\toption name 'Allow-Ping from $(id)'
+\toption target ACCEPT
+\toption src wan
+
+  config  redirect  web
+option dest_ip '192.168.1.9'
+"""
+_NVRAM = """\
+productid=RT-AC68U
+wan_desc=two
+lines
+fw_pt_pptp=0
+fw_pt_l2tp=1
+fw_pt_ipsec=1
+nf_pptp=1
+jffs2_scripts=1
+x=<a>b>$(id)
+size: 65214 bytes (65858 left)
+"""
+_SCRIPTED = f"{_NVRAM}@/jffs/scripts/firewall-start\n#!/bin/sh\nlogger hello\nexit 0\n"
+_JNAP = """{"result":"OK","output":{"isIPv4FirewallEnabled":true, "isIPv6FirewallEnabled":true,
+"blockMulticast":false,"blockNATRedirection":false,"blockIDENT":true,\t"blockAnonymousRequests":true,
+"blockIPSec" : true,"blockPPTP":false,"blockL2TP":false, "new\\u00e9": {"blockPPTP": 7}}}
+"""
+_LUCI = json.dumps(
+    {
+        "success": True,
+        "data": dict.fromkeys("ftp tftp h323 rtsp sip pptp l2tp ipsec".split(), "on"),
+    }
+)
+_CGI_FIELDS: dict[str, Any] = dict.fromkeys(
+    "pptpAlg l2tpAlg ipSecAlg ftpAlg tftpAlg h323Alg".split(), "1"
+)
+_CGI = json.dumps(
+    {
+        "data": {**_CGI_FIELDS, "rtspAlg": "0", "sipAlg": 0, "stack": "0,0,0,0,0,0"},
+        "operation": "go",
+        "oid": "DEV2_ALG_CFG",
+        "success": True,
+    },
+    indent=1,
+)
+_TABLE = "inet passthru"
+
+BUILT_IN: Mapping[str, tuple[Case, ...]] = {
+    "linux": (
+        Case("linux", "linux", nft_table=_TABLE),
+        Case("linux-strict", "linux", options={"forward": "drop"}, nft_table=_TABLE),
+        Case("linux-overlay", "linux", options={"mode": "overlay"}, nft_table=_TABLE),
+    ),
+    "openwrt": (
+        Case("openwrt-24.10", "openwrt", {"release": "24.10"}, foreign=(_FIREWALL,)),
+        Case("openwrt-22.03", "openwrt", {"release": "22.03"}, foreign=(_FIREWALL,)),
+        Case("openwrt-19.07", "openwrt", {"release": "19.07"}, foreign=(_FIREWALL,)),
+    ),
+    "asuswrt": (
+        Case("asuswrt", "asuswrt", {"kernel": "4.1.27"}, foreign=(_NVRAM, _SCRIPTED)),
+        Case("asuswrt-observed", "asuswrt", options={"observed": _NVRAM}, foreign=(_NVRAM,)),
+        Case("merlin", "asuswrt", {"merlin": True}, {"scripts": True}, (_SCRIPTED,)),
+    ),
+    "tplink": (
+        Case("tplink-luci", "tplink", foreign=(_LUCI,)),
+        Case("tplink-cgi", "tplink", {"flavour": "cgi"}, {"observed": _CGI}, (_CGI,)),
+    ),
+    "linksys": (
+        Case("linksys", "linksys", foreign=(_JNAP,)),
+        Case("linksys-observed", "linksys", options={"observed": _JNAP}, foreign=(_JNAP,)),
+    ),
+}
