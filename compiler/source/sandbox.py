@@ -1,153 +1,239 @@
 """The Jinja2 environment behind :mod:`compiler.source.template`.
 
-Jinja2's own sandbox keeps templates away from attributes that lead into the interpreter.
-What it does not bound is met here: every loop round and every call is a step of a budget, and
-operators and filters that can make huge values are checked before they do.
+Jinja2's own sandbox keeps templates away from attributes that lead into the interpreter. This one
+goes further: only the methods, filters and statements that values need are there at all, each
+evaluation gives the same result every time, and everything that can take long or grow
+is paid for in steps (:mod:`compiler.source.budget`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from jinja2 import (
-    StrictUndefined,
-    TemplateSyntaxError,
-    Undefined,
-    UndefinedError,
-    nodes,
-    pass_context,
-)
-from jinja2.exceptions import SecurityError, TemplateRuntimeError
+from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, nodes, pass_context
+from jinja2.exceptions import SecurityError
 from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.nativetypes import NativeEnvironment
-from jinja2.runtime import Context
+from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import _PassArg
 
 from compiler.errors import TemplateError
 from compiler.model.finding import Code, Place
+from compiler.source.budget import (
+    MAX_BITS,
+    STEPS,
+    OverBudgetError,
+    Steps,
+    bounded,
+    charge,
+    growth,
+    metered,
+    plain,
+    size,
+)
 
-MAX_STEPS = 100_000
-MAX_SIZE = 1_000_000
-MAX_BITS = 4096
-_WIDE = re.compile(r"\d{6,}")
-
-
-class _OverBudget(TemplateRuntimeError):
-    """The template does not end, or makes something too large."""
-
-
-class _Steps:
-    """Counts down; one for each evaluation."""
-
-    def __init__(self) -> None:
-        self.left = MAX_STEPS
-
-    def take(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise _OverBudget(f"more than {MAX_STEPS:,} steps")
-
-
-def _size(value: object) -> int:
-    """Count characters and items, also inside of containers (stops counting when too many)."""
-    total = 0
-    waiting = [value]
-    while waiting and total <= MAX_SIZE:
-        item = waiting.pop()
-        if isinstance(item, str | bytes):
-            total += len(item)
-        elif isinstance(item, list | tuple):
-            total += len(item)
-            waiting.extend(item)
-        elif isinstance(item, dict):
-            total += len(item)
-            waiting.extend(item.values())
-    return max(total, 1)
-
-
-def _bounded(size: float) -> None:
-    if size > MAX_SIZE:
-        raise _OverBudget(f"a value of more than {MAX_SIZE:,} characters or items")
+MAX_TEXT = 20_000
+#: Not here: HTML, chance (output is stable to the byte), other roads to attributes.
+_NO_FILTERS = (
+    "attr e escape filesizeformat forceescape pprint random safe striptags urlize wordwrap xmlattr"
+).split()
+#: Filters and methods whose result can be as large as their operands multiplied.
+_GROWING = frozenset(
+    "batch center format indent join ljust replace rjust round slice tojson truncate zfill".split()
+)
+_METHODS: tuple[tuple[type, frozenset[str]], ...] = (
+    (
+        str,
+        frozenset(
+            "capitalize casefold center count endswith find index isalnum isalpha isascii isdecimal "
+            "isdigit islower isnumeric isspace istitle isupper join ljust lower lstrip partition "
+            "removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split "
+            "splitlines startswith strip swapcase title upper zfill".split()
+        ),
+    ),
+    (dict, frozenset(("get", "items", "keys", "values"))),
+    (tuple, frozenset(("count", "index", "grouper", "list"))),
+    (list, frozenset(("count", "index"))),
+    (
+        LoopContext,
+        frozenset(
+            "changed cycle depth depth0 first index index0 last length nextitem previtem revindex "
+            "revindex0".split()
+        ),
+    ),
+)
+_STATEMENTS = (
+    nodes.Output, nodes.If, nodes.For, nodes.Assign, nodes.AssignBlock, nodes.With,
+    nodes.FilterBlock, nodes.ExprStmt,
+)  # fmt: skip
+_FORMAT = re.compile(r"%(?:\((?P<key>[^)]*)\))?[-+ #0]*(?P<width>[\d*]*)(?:\.(?P<digits>[\d*]*))?")
 
 
 class _Sandbox(ImmutableSandboxedEnvironment, NativeEnvironment):
     """Sandboxed, strict about undefined variables, keeps native types, metered."""
 
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, keep_trailing_newline=True)
-        self.filters["metered"] = _metered
-        for name in ("center", "indent", "wordwrap", "format", "replace", "join", "batch", "slice"):
-            self.filters[name] = _bounded_filter(self.filters[name])
+        for name in _NO_FILTERS:
+            del self.filters[name]
         for name in ("lipsum", "cycler", "joiner", "namespace"):
             del self.globals[name]
+        self.filters |= {name: _paid(name, made) for name, made in self.filters.items()}
+        tests: dict[str, Any] = dict(self.tests)
+        self.tests |= {name: _paid(name, made) for name, made in tests.items()}
+        self.filters |= {"-paid": _pay, "-metered": pass_context(_meter), "-joined": _join}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, "metered", [], [], None, None, lineno=loop.lineno)
+        for statement in tree.find_all(nodes.Stmt):
+            if not isinstance(statement, _STATEMENTS):
+                word = type(statement).__name__.lower()
+                raise SecurityError(f"'{word}' is not allowed in a value")
+        _meter_tree(tree)
         return tree
 
+    @staticmethod
+    def concat(values: Any) -> str:
+        """Join the body of ``{% set x %}`` and ``{% filter %}`` blocks."""
+        return _joined(list(values))
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        return any(isinstance(obj, kind) and attr in names for kind, names in _METHODS)
+
+    def wrap_str_format(self, value: Any) -> None:
+        """Give no ``str.format``: its nested widths cannot be bounded; the filter's can."""
+
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        __context["__steps"].take()
-        bound = getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None)
-        if isinstance(bound, str):
-            _bounded(len(bound) * max([1, *(_size(arg) for arg in args)]))
-            _bounded(max([1, *(arg for arg in args if isinstance(arg, int))]))
-            if _WIDE.search(bound):
-                raise _OverBudget("a format with a huge width")
-        return super().call(__context, __obj, *args, **kwargs)
+        bound = getattr(__obj, "__self__", None)
+        charge(bound, args, kwargs)
+        if isinstance(bound, str) and __obj.__name__ in _GROWING:
+            growth(bound, (*args, *kwargs.values()))
+        result = super().call(__context, __obj, *args, **kwargs)
+        charge(result)
+        return result
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        context["__steps"].take()
-        if operator == "*":
-            for thing, times in ((left, right), (right, left)):
-                if isinstance(times, int) and not isinstance(thing, int | float):
-                    _bounded(_size(thing) * max(times, 0))
-            if isinstance(left, int) and isinstance(right, int):
-                _bits(left.bit_length() + right.bit_length())
-        elif operator == "**":
-            if isinstance(left, int) and isinstance(right, int):
-                _bits(left.bit_length() * max(right, 1))
-        elif operator == "+":
-            _bounded(_size(left) + _size(right))
-        elif isinstance(left, str):
-            raise SecurityError("formatting with % is not allowed; use ~ or a filter")
-        return super().call_binop(context, operator, left, right)
+        charge(left, right)
+        if operator == "%" and isinstance(left, str):
+            raise SecurityError("formatting with % is not allowed; use ~ or the format filter")
+        if operator in ("*", "**") and isinstance(right, int):
+            _multiplied(operator, left, right)
+        elif operator == "*" and isinstance(left, int):
+            _multiplied(operator, right, left)
+        result = super().call_binop(context, operator, left, right)
+        charge(result)
+        return result
 
 
-def _bits(bits: int) -> None:
-    if bits > MAX_BITS:
-        raise _OverBudget(f"a number of more than {MAX_BITS:,} bits")
+def _multiplied(operator: str, thing: Any, times: int) -> None:
+    if isinstance(thing, int):
+        many = max(times, 1) if operator == "**" else 1
+        if thing.bit_length() * many > MAX_BITS:
+            raise OverBudgetError(f"a number of more than {MAX_BITS:,} bits")
+    elif not isinstance(thing, float):
+        bounded(size(thing) * max(times, 0))
+
+
+def _meter_tree(tree: nodes.Template) -> None:
+    """Wrap every part of a template whose cost depends on the values at run time."""
+    for loop in tree.find_all(nodes.For):
+        if loop.recursive:
+            raise SecurityError("'recursive' loops are not allowed in a value")
+        weight = sum(1 for _ in loop.find_all(nodes.Node))
+        loop.iter = _through("-metered", loop.iter, nodes.Const(weight))
+    for output in tree.find_all(nodes.Output):
+        output.nodes = [_through("-paid", node) for node in output.nodes]
+    for comparison in tree.find_all(nodes.Compare):
+        comparison.expr = _through("-paid", comparison.expr)
+        for operand in comparison.ops:
+            operand.expr = _through("-paid", operand.expr)
+    for item in tree.find_all(nodes.Getitem):
+        if isinstance(item.arg, nodes.Slice):
+            item.node = _through("-paid", item.node)
+        else:
+            item.arg = _through("-paid", item.arg)
+    for pair in tree.find_all(nodes.Pair):
+        pair.key = _through("-paid", pair.key)
+    for concat in tree.find_all(nodes.Concat):
+        concat.nodes = [_through("-joined", nodes.List(concat.nodes, lineno=concat.lineno))]
+
+
+def _through(name: str, node: Any, *args: nodes.Expr) -> nodes.Expr:
+    if isinstance(node, nodes.TemplateData):
+        return node
+    return nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)
 
 
 @pass_context
-def _metered(context: Context, items: Iterable[Any]) -> Iterator[Any]:
-    steps = context["__steps"]
-    for item in items:
-        steps.take()
-        yield item
+def _pay(context: Context, value: Any) -> Any:
+    charge(value)
+    return value
 
 
-def _bounded_filter(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a filter so that numbers given to it, times its text, cannot grow without bound."""
+def _meter(context: Context, items: Any, weight: int) -> Iterator[Any]:
+    return metered(items, weight)
 
-    def bounded(*args: Any, **kwargs: Any) -> Any:
-        size = 1
-        for value in (*args, *kwargs.values()):
-            if isinstance(value, int):
-                size *= max(value, 1)
-            elif isinstance(value, str | list):
-                size *= _size(value)
-        _bounded(size)
-        return original(*args, **kwargs)
 
-    if hasattr(original, "jinja_pass_arg"):
-        bounded.jinja_pass_arg = original.jinja_pass_arg  # type: ignore[attr-defined]
-    return bounded
+@pass_context
+def _join(context: Context, values: list[Any]) -> str:
+    return _joined(values)
+
+
+def _joined(values: list[Any]) -> str:
+    values = [plain(value) for value in values]
+    charge(values)
+    return "".join(map(str, values))
+
+
+def _paid(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a filter or test: its operands and its result are paid for.
+
+    What takes the context is not evaluated while a template is compiled, so the budget holds.
+    """
+    wants = _PassArg.from_obj(original)
+
+    @pass_context
+    def paid(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
+        charge(value, args, kwargs)
+        if name in _GROWING:
+            growth(value, (*args, *kwargs.values()))
+        if name == "format":
+            _check_format(value)
+        if name == "sum":
+            _check_start(*args, **kwargs)
+        result = original(*_leading(wants, context), value, *args, **kwargs)
+        if isinstance(result, Iterator):
+            return metered(result)
+        charge(result)
+        return result
+
+    return paid
+
+
+def _leading(wants: _PassArg | None, context: Context) -> tuple[Any, ...]:
+    if wants is _PassArg.context:
+        return (context,)
+    if wants is _PassArg.eval_context:
+        return (context.eval_ctx,)
+    return (context.environment,) if wants is _PassArg.environment else ()
+
+
+def _check_start(attribute: object = None, start: object = 0) -> None:
+    if not isinstance(start, int | float):
+        raise SecurityError("'sum' adds numbers only")
+
+
+def _check_format(text: Any) -> None:
+    for found in _FORMAT.finditer(str(text)):
+        for width in (found["width"], found["digits"] or ""):
+            if "*" in width or len(width) > 3:
+                raise OverBudgetError("a format with a huge width")
 
 
 _ENVIRONMENT = _Sandbox()
@@ -159,47 +245,67 @@ def evaluate(text: str, variables: Mapping[str, Any], place: Place | None) -> An
     Raises:
         TemplateError: with the place of the value that holds the template.
     """
+    fail = partial(TemplateError.of, place=place)
+    token = STEPS.set(Steps())
     try:
-        template = _ENVIRONMENT.from_string(text)
-        context = template.new_context(_WithSteps(variables, _Steps()), shared=True)
-        pieces = []
-        total = 0
-        for piece in template.root_render_func(context):
-            if isinstance(piece, Undefined):
-                str(piece)  # raises: an undefined value is never a value
-            total += _size(piece)
-            _bounded(total)
-            pieces.append(piece)
+        return _evaluated(text, variables)
     except TemplateError:
         raise
     except UndefinedError as error:
-        raise TemplateError.of(
-            Code.V301, f"{error.message}", place, "define it in the inventory or with -e"
-        ) from None
+        hint = "define it in the inventory or with -e"
+        raise fail(Code.V301, f"{error.message}", hint=hint) from None
     except TemplateSyntaxError as error:
-        raise TemplateError.of(Code.V302, f"template: {error.message}", place) from None
+        raise fail(Code.V302, f"template: {error.message}") from None
     except SecurityError as error:
-        raise TemplateError.of(Code.V303, f"template: {error.message}", place) from None
-    except (_OverBudget, RecursionError, MemoryError) as error:
-        raise TemplateError.of(
-            Code.V304, f"the template does not end or grows too large ({error})", place
-        ) from None
-    except (JinjaError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise TemplateError.of(Code.V302, f"template: {error}", place) from None
+        raise fail(Code.V303, f"template: {error.message}") from None
+    except (OverBudgetError, RecursionError, MemoryError, OverflowError) as error:
+        text = f"the template does not end or grows too large ({error})"
+        raise fail(Code.V304, text) from None
+    except _MISTAKES as error:
+        raise fail(Code.V302, f"template: {error}") from None
+    finally:
+        STEPS.reset(token)
+
+
+#: What Jinja2 and the operators raise for templates that make no sense (``SyntaxError``: Python's, for
+#: blocks nested too deeply).
+_MISTAKES = (
+    JinjaError, ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError,
+    SyntaxError, TypeError, ValueError,
+)  # fmt: skip
+
+
+def _evaluated(text: str, variables: Mapping[str, Any]) -> Any:
+    if len(text) > MAX_TEXT:
+        raise OverBudgetError(f"a template of more than {MAX_TEXT:,} characters")
+    template = _ENVIRONMENT.from_string(text)
+    context = template.new_context(_Names(variables), shared=True)  # type: ignore[arg-type]
+    pieces = []
+    total = 0
+    for piece in template.root_render_func(context):
+        value = plain(piece)
+        total += size(value)
+        bounded(total)
+        pieces.append(value)
     if len(pieces) == 1:
         return pieces[0]
-    return "".join(str(piece) for piece in pieces)
+    return "".join(map(str, pieces))
 
 
-class _WithSteps(dict[str, Any]):
-    """The variables plus the budget, looked up lazily."""
+class _Names(Mapping[str, Any]):
+    """The variables, looked up when they are used; behind them, what Jinja2 itself offers."""
 
-    def __init__(self, variables: Mapping[str, Any], steps: _Steps) -> None:
-        super().__init__({**_ENVIRONMENT.globals, "__steps": steps})
-        self._lazy = variables
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self._variables = variables
 
-    def __missing__(self, name: str) -> Any:
-        return self._lazy[name]
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._variables[name]
+        except KeyError:
+            return _ENVIRONMENT.globals[name]
 
-    def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in self._lazy
+    def __iter__(self) -> Iterator[str]:
+        return iter({**_ENVIRONMENT.globals, **dict.fromkeys(self._variables)})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

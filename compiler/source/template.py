@@ -13,14 +13,17 @@ from typing import Any
 
 from compiler.errors import TemplateError
 from compiler.model.finding import Code, Place
+from compiler.source.secrets import Unsafe
 
 MAX_DEPTH = 40
 _OPENERS = ("{{", "{%", "{#")
 
 
 def is_template(value: object) -> bool:
-    """Tell whether a value is text that Jinja2 would change."""
-    return isinstance(value, str) and any(opener in value for opener in _OPENERS)
+    """Tell whether a value is text that Jinja2 would change (``!unsafe`` text it would not)."""
+    if not isinstance(value, str) or isinstance(value, Unsafe):
+        return False
+    return any(opener in value for opener in _OPENERS)
 
 
 class Templar:
@@ -93,4 +96,3 @@ class _Lookup(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._templar._variables)  # noqa: SLF001
-

@@ -64,6 +64,10 @@ class LogLine:
 class Counter:
     """Count packets and bytes."""
 
+    def write(self) -> str:
+        """Print it as nft writes it."""
+        return "counter"
+
 
 @dataclass(frozen=True, slots=True)
 class SetHelper:
@@ -84,6 +88,10 @@ class Dnat:
 class Masquerade:
     """Use the outgoing interface's address."""
 
+    def write(self) -> str:
+        """Print it as nft writes it."""
+        return "masquerade"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -92,8 +100,8 @@ class Verdict:
     kind: str
     chain: str = ""
 
-    def __str__(self) -> str:
-        """Give it as nft writes it."""
+    def write(self) -> str:
+        """Print it as nft writes it."""
         return f"{self.kind} {self.chain}" if self.chain else self.kind
 
 
@@ -183,34 +191,4 @@ class Table:
 
 def write_rule(rule: Rule) -> str:
     """Print a rule as nft writes it."""
-    return " ".join(_write(statement) for statement in rule)
-
-
-def _write(statement: Statement) -> str:
-    match statement:
-        case Match(key, values, set_name, mask):
-            masked = f"{key} & {mask} ==" if mask else key
-            return f"{masked} {f'@{set_name}' if set_name else _values(values)}"
-        case Lookup(key, map_name, pairs):
-            inline = "{ " + ", ".join(f"{value} : {verdict}" for value, verdict in pairs) + " }"
-            return f"{key} vmap {f'@{map_name}' if map_name else inline}"
-        case Update(set_name, key):
-            return f"update @{set_name} {{ {key} }}"
-        case Limit(rate, burst):
-            return f"limit rate {rate}" + ("" if burst == 5 else f" burst {burst} packets")
-        case LogLine(prefix):
-            return f'log prefix "{prefix}"'
-        case Counter():
-            return "counter"
-        case SetHelper(name):
-            return f'ct helper set "{name}"'
-        case Dnat(family, to):
-            return f"dnat {family} to {to}"
-        case Masquerade():
-            return "masquerade"
-        case Verdict():
-            return str(statement)
-
-
-def _values(values: tuple[str, ...]) -> str:
-    return values[0] if len(values) == 1 else "{ " + ", ".join(values) + " }"
+    return " ".join(statement.write() for statement in rule)

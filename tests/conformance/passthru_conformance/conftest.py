@@ -16,8 +16,13 @@ EXAMPLES = 20
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for a ``case`` once for each case of each target."""
     if "case" in metafunc.fixturenames:
-        chosen = tuple(_chosen(metafunc.config))
-        metafunc.parametrize("case", chosen, ids=[case.name for case in chosen])
+        cases = chosen(metafunc.config)
+        metafunc.parametrize("case", cases, ids=[case.name for case in cases])
+
+
+def chosen(config: pytest.Config) -> tuple[Case, ...]:
+    """Give the cases that the command line asks for."""
+    return tuple(_chosen(config))
 
 
 def _chosen(config: pytest.Config) -> Iterator[Case]:

@@ -1,0 +1,272 @@
+"""What holds for every target, every router and every policy."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compiler.build.registry import MEMBERS, installed
+from compiler.errors import NativeError
+from compiler.model.effect import Verdict
+from compiler.model.finding import Code, Severity
+from compiler.model.intent import Action, Intent
+from compiler.model.judge import compare, probes, wants
+from compiler.model.target import StepName, Target
+from compiler.toggles.family import ToggleSettings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from . import digest, strategies, tools
+from .cases import Case
+from .situations import HOST, Situation, device_of
+
+ZONES = {
+    "lan": {"devices": ["br-lan"], "networks": ["192.168.1.0/24", "2001:db8:1::/64"]},
+    "wan": {"devices": ["eth0"]},
+}
+_SILENT = {Code.D501, Code.D504}
+
+
+def target_of(case: Case) -> Target[Any]:
+    return installed().get(case.target)
+
+
+def solved(found: Situation) -> Any:
+    return target_of(found.case).settings(found.intent, found.device)
+
+
+def switches(settings: Any) -> dict[str, Any] | None:
+    """Give managed switches by key; nothing for settings that own a whole place of their own."""
+    toggles = getattr(settings, "toggles", settings)
+    return toggles.as_dict() if isinstance(toggles, ToggleSettings) else None
+
+
+def test_a_target_has_what_the_contract_asks_for(case: Case) -> None:
+    target = target_of(case)
+    assert target.name == case.target
+    assert target.summary
+    assert "\n" not in target.summary
+    assert all(hasattr(target, member) for member in MEMBERS)
+    assert all(name and text for name, text in target.options().items())
+    errors = [f for f in target.check(device_of(case, ZONES)) if f.severity is Severity.ERROR]
+    assert not errors, "the case is not a router that the target accepts; give it facts"
+
+
+@given(data=st.data())
+def test_what_is_printed_reads_back_as_the_same_settings(case: Case, data: st.DataObject) -> None:
+    found = data.draw(strategies.situations(case))
+    target, settings = target_of(case), solved(found)
+    text = target.render(settings, found.device).native_text
+    assert target.parse(text, found.device) == settings
+
+
+@given(data=st.data())
+def test_settings_are_values(case: Case, data: st.DataObject) -> None:
+    found = data.draw(strategies.situations(case))
+    one, other = solved(found), solved(found)
+    assert one == other
+    assert hash(one) == hash(other)
+    target = target_of(case)
+    assert target.render(one, found.device) == target.render(other, found.device)
+
+
+def test_another_process_prints_the_same_bytes(request: pytest.FixtureRequest) -> None:
+    cases = _chosen_cases(request)
+    drawn: list[Any] = []
+
+    @given(strategies.data())
+    def draw(data: Any) -> None:
+        drawn.append(data)
+
+    draw()
+    work = json.dumps({"cases": [digest.packed(case) for case in cases], "data": drawn})
+    here = Path(__file__).resolve().parent
+    path = os.pathsep.join([str(here.parent), *sys.path])
+    said = {
+        subprocess.run(
+            [sys.executable, "-m", f"{here.name}.digest"],
+            input=work,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert said == {digest.digests(work)}
+
+
+def _chosen_cases(request: pytest.FixtureRequest) -> tuple[Case, ...]:
+    from .conftest import chosen  # noqa: PLC0415 - pytest imports conftest first
+
+    return chosen(request.config)
+
+
+@given(data=st.data())
+def test_effects_answer_every_probe_in_its_order(case: Case, data: st.DataObject) -> None:
+    found = data.draw(strategies.situations(case))
+    asked = probes(found.intent, found.device)
+    effects = target_of(case).effects(solved(found), found.device, asked)
+    assert tuple(effect.probe for effect in effects) == asked
+    assert all(effect.because for effect in effects)
+
+
+@given(data=st.data())
+def test_nothing_is_wider_than_the_policy_without_being_told(
+    case: Case, data: st.DataObject
+) -> None:
+    """Ask other packets than the judge's own: what passes against the policy must be reported."""
+    found = data.draw(strategies.situations(case))
+    if not found.intent.decisions:
+        return
+    target, settings = target_of(case), solved(found)
+    asked = probes(found.intent, found.device)
+    deviations = compare(found.intent, target.effects(settings, found.device, asked))
+    told = {(d.protocol, flow) for d in deviations if d.code in _SILENT for flow in d.flows}
+    packets = data.draw(st.lists(strategies.packets(found), min_size=1, max_size=12))
+    for effect in target.effects(settings, found.device, packets):
+        action, decision = wants(found.intent, effect.probe)
+        if action is Action.BLOCK and not effect.verdict.blocks:
+            assert decision is not None
+            assert (decision.protocol, effect.probe.flow.id) in told, effect
+
+
+@given(data=st.data())
+def test_nothing_is_narrower_than_the_policy_without_being_told(
+    case: Case, data: st.DataObject
+) -> None:
+    found = data.draw(strategies.situations(case))
+    if not found.intent.decisions:
+        return
+    target, settings = target_of(case), solved(found)
+    asked = probes(found.intent, found.device)
+    told = {
+        (d.protocol, flow)
+        for d in compare(found.intent, target.effects(settings, found.device, asked))
+        for flow in d.flows
+    }
+    packets = data.draw(st.lists(strategies.packets(found), min_size=1, max_size=12))
+    for effect in target.effects(settings, found.device, packets):
+        action, decision = wants(found.intent, effect.probe)
+        if action is Action.PASS and effect.verdict is not Verdict.PASS:
+            assert decision is not None
+            assert (decision.protocol, effect.probe.flow.id) in told, effect
+
+
+@given(data=st.data())
+def test_an_intent_without_decisions_leaves_no_trace(case: Case, data: st.DataObject) -> None:
+    device = device_of(case, data.draw(strategies.zones()))
+    target = target_of(case)
+    empty = target.settings(Intent(HOST), device)
+    assert target.parse(target.render(empty, device).native_text, device) == empty
+    for text in case.foreign:
+        assert target.merge(empty, text, device) == text
+
+
+@given(data=st.data())
+def test_putting_settings_in_twice_changes_nothing(case: Case, data: st.DataObject) -> None:
+    found = data.draw(strategies.situations(case))
+    target, settings = target_of(case), solved(found)
+    own = target.render(settings, found.device).native_text
+    assert target.merge(settings, own, found.device) == own
+    for text in case.foreign:
+        merged = target.merge(settings, text, found.device)
+        assert target.merge(settings, merged, found.device) == merged
+
+
+@given(data=st.data())
+def test_a_merged_text_reads_back_as_the_settings_laid_over_it(
+    case: Case, data: st.DataObject
+) -> None:
+    found = data.draw(strategies.situations(case))
+    target, settings = target_of(case), solved(found)
+    managed = switches(settings)
+    for text in case.foreign:
+        after = target.parse(target.merge(settings, text, found.device), found.device)
+        if managed is None:
+            assert after == settings
+        else:
+            before = switches(target.parse(text, found.device)) or {}
+            assert switches(after) == {**before, **managed}
+
+
+@given(data=st.data())
+def test_taking_settings_out_again_gives_every_byte_back(case: Case, data: st.DataObject) -> None:
+    found = data.draw(strategies.situations(case))
+    target, settings = target_of(case), solved(found)
+    for text in case.foreign:
+        former = target.parse(text, found.device)
+        merged = target.merge(settings, text, found.device)
+        assert target.merge(former, merged, found.device) == text
+
+
+@given(data=st.data())
+def test_a_new_policy_leaves_nothing_of_the_old_one(case: Case, data: st.DataObject) -> None:
+    old, new = data.draw(strategies.situations(case)), data.draw(strategies.situations(case))
+    target = target_of(case)
+    own = target.render(target.settings(old.intent, new.device), new.device).native_text
+    settings = solved(new)
+    bundle = target.render(settings, new.device)
+    assert target.merge(settings, own, new.device) == bundle.native_text
+
+
+def test_an_empty_text_is_refused_or_means_nothing(case: Case) -> None:
+    target, device = target_of(case), device_of(case, ZONES)
+    try:
+        found = target.parse("", device)
+    except NativeError as error:
+        assert all(f.code is Code.T407 for f in error.findings)
+    else:
+        assert found == target.settings(Intent(HOST), device)
+
+
+@tools.needs_shell
+@given(data=st.data())
+def test_a_bundle_is_tidy_and_its_procedure_can_be_run(case: Case, data: st.DataObject) -> None:
+    found = data.draw(strategies.situations(case))
+    target, settings = target_of(case), solved(found)
+    bundle = target.render(settings, found.device)
+    paths = [file.path for file in bundle.files]
+    assert paths == sorted(set(paths))
+    assert bundle.native in paths
+    for file in bundle.files:
+        assert file.path.split("/") == [part for part in file.path.split("/") if part.strip(".")]
+        assert file.mode in (0o644, 0o755, 0o600, 0o700)
+        assert bool(file.mode & 0o100) == tools.is_script(file)
+        assert not file.content or file.content.endswith(b"\n")
+    tools.check_files([bundle])
+    procedure = target.procedure(settings, found.device)
+    names = [step.name for step in procedure.steps]
+    assert names == sorted(set(names), key=list(StepName).index)
+    assert procedure.transport in ("ssh", "http", "file")
+    assert all(step.says for step in procedure.steps)
+    assert all(bool(step.script) != bool(step.request) for step in procedure.steps)
+    assert all(step.request in paths for step in procedure.steps if step.request)
+    tools.check_shell(step.script for step in procedure.steps if step.script)
+
+
+def test_a_kernel_loads_what_is_printed_and_lists_the_same_settings(case: Case) -> None:
+    if not case.nft_table:
+        assert not case.nft_table  # a family without nft; its own tools are in its own tests
+        return
+    tools.require_kernel()
+    found: list[Situation] = []
+
+    @given(strategies.situations(case))
+    def draw(one: Situation) -> None:
+        found.append(one)
+
+    draw()
+    target = target_of(case)
+    settings = [solved(one) for one in found]
+    texts = [
+        target.render(one, it.device).native_text for one, it in zip(settings, found, strict=True)
+    ]
+    listed = tools.loaded(texts, case.nft_table)
+    for text, one, it in zip(listed, settings, found, strict=True):
+        assert target.parse(text, it.device) == one
