@@ -31,15 +31,21 @@ from compiler.model.finding import Code, Finding, Place
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 100
+#: Characters that the slow parser may be given: about ten seconds of work.
+_MAX_SLOW = 1024 * 1024
 #: A document whose aliases, written out, make it ten times as large and larger than this, is refused.
 MAX_EXPANDED = 100_000
 
 _STR = "tag:yaml.org,2002:str"
+_BOOL = "tag:yaml.org,2002:bool"
 _MERGE = "tag:yaml.org,2002:merge"
+_PLAIN_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _OPENING = (CollectionStartEvent, MappingStartEvent, SequenceStartEvent)
 _CLOSING = (CollectionEndEvent, MappingEndEvent, SequenceEndEvent)
 
 Path_ = tuple[str | int, ...]
+#: A key (none in a list) and its value.
+_Member = tuple[ScalarNode | None, Node]
 #: Makes the value of a scalar with a tag of ours (``!vault``): text and place in, value out.
 TagTable = Mapping[str, Callable[[str, Place], object]]
 
@@ -55,6 +61,7 @@ class Document:
     file: str
     data: Any
     _root: Node | None = field(repr=False, compare=False, default=None)
+    _members: dict[int, dict[str, _Member]] = field(repr=False, compare=False, default_factory=dict)
 
     def place(self, path: Path_ = ()) -> Place:
         """Give the place of the value at ``path``; of its nearest known ancestor otherwise."""
@@ -70,12 +77,23 @@ class Document:
             return Place(self.file, 1, 1)
         found = node
         for step in path:
-            pair = _child(node, step)
+            pair = self._child(node, step)
             if pair is None:
                 return _place(self.file, found)
             key, node = pair
             found = key if want_key and key is not None else node
         return _place(self.file, found)
+
+    def _child(self, node: Node, step: str | int) -> _Member | None:
+        if isinstance(node, SequenceNode):
+            inside = isinstance(step, int) and 0 <= step < len(node.value)
+            return (None, node.value[step]) if inside else None
+        if not isinstance(node, MappingNode):
+            return None
+        members = self._members.get(id(node))
+        if members is None:
+            members = self._members[id(node)] = _members_of(node)
+        return members.get(str(step))
 
 
 def load(path: Path, tags: TagTable | None = None, name: str | None = None) -> Document:
@@ -130,8 +148,7 @@ def loads(text: str, file: str, tags: TagTable | None = None) -> Document:
         SourceError: with every problem that can be found in one run.
     """
     try:
-        _check_depth(text, file)
-        root = _reader().compose(text)
+        root = _compose(text, file)
     except MarkedYAMLError as error:
         raise SourceError([_syntax_finding(error, text, file)]) from None
     except YAMLError as error:
@@ -146,15 +163,31 @@ def loads(text: str, file: str, tags: TagTable | None = None) -> Document:
     return Document(file, data, root)
 
 
-def _reader() -> YAML:
-    reader = YAML(typ="safe")
+def _compose(text: str, file: str) -> Node | None:
+    """Parse with libyaml, and once more in Python where libyaml is too old for the text.
+
+    The libyaml inside of ruamel.yaml.clib refuses a colon in a plain value between brackets
+    (``[2001:db8::/32]``), which YAML and Ansible's parser allow.
+    """
+    try:
+        _check_depth(_reader(), text, file)
+        return _reader().compose(text)
+    except MarkedYAMLError as error:
+        if "unexpected ':'" not in str(error.problem) or len(text) > _MAX_SLOW:
+            raise
+    _check_depth(_reader(pure=True), text, file)
+    return _reader(pure=True).compose(text)
+
+
+def _reader(*, pure: bool = False) -> YAML:
+    reader = YAML(typ="safe", pure=pure)
     reader.version = (1, 1)
     return reader
 
 
-def _check_depth(text: str, file: str) -> None:
+def _check_depth(reader: YAML, text: str, file: str) -> None:
     depth = 0
-    for event in _reader().parse(text):
+    for event in reader.parse(text):
         if isinstance(event, _OPENING):
             depth += 1
             if depth > MAX_DEPTH:
@@ -201,21 +234,14 @@ def _character_finding(error: YAMLError, text: str, file: str) -> Finding:
     return Finding(Code.P101, message, place=place)
 
 
-def _child(node: Node, step: str | int) -> tuple[ScalarNode | None, Node] | None:
-    if isinstance(node, SequenceNode):
-        if isinstance(step, int) and 0 <= step < len(node.value):
-            return None, node.value[step]
-        return None
-    if not isinstance(node, MappingNode):
-        return None
-    for key, value in reversed(node.value):
-        if key.tag != _MERGE and key.value == str(step):
-            return key, value
-    for merged in _merged_nodes(node):
-        found = _child(merged, step)
-        if found is not None:
-            return found
-    return None
+def _members_of(node: MappingNode) -> dict[str, _Member]:
+    """Index a mapping's keys as text; its own win over merged ones, the last over the first."""
+    members: dict[str, _Member] = {}
+    for merged in reversed(list(_merged_nodes(node))):
+        if isinstance(merged, MappingNode):
+            members.update(_members_of(merged))
+    members.update({str(k.value): (k, v) for k, v in node.value if k.tag != _MERGE})
+    return members
 
 
 def _merged_nodes(node: MappingNode) -> Iterator[Node]:
@@ -272,6 +298,8 @@ class _Builder:
             return self._scalar(node)
         known = self._built.get(id(node))
         if known is None:
+            if str(node.tag) not in _PLAIN_COLLECTIONS:
+                self._say(Code.P101, f"unknown tag '{node.tag}' on a list or mapping", node)
             if isinstance(node, MappingNode):
                 known = self._mapping(node)
             else:
@@ -305,7 +333,7 @@ class _Builder:
         tag = str(node.tag)
         if tag == _STR:
             return node.value
-        if node.value in _NOT_BOOLEAN:
+        if tag == _BOOL and node.value in _NOT_BOOLEAN:
             return node.value
         convert = _CONVERT.get(tag)
         if convert is not None:

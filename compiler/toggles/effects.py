@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from compiler.model.device import Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
@@ -31,7 +32,8 @@ def effects(
     ``values`` holds what is known of the switches; a switch that is absent has any value.
     """
     assigned = loaded_state(device)
-    return tuple(_effect(family, values, assigned, probe) for probe in probes)
+    found = (_effect(family, values, assigned, probe) for probe in probes)
+    return tuple(_beyond_main(family, device, effect) for effect in found)
 
 
 def loaded_state(device: Device) -> HelperState:
@@ -52,6 +54,21 @@ def kernel_version(fact: object) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
+def _beyond_main(family: Family, device: Device, effect: Effect) -> Effect:
+    """Take a drop back in LAN zones that the firmware's rules do not name."""
+    if effect.probe.direction is Direction.IN or not family.beyond_main:
+        return effect
+    stated = device.facts.get(family.beyond_main)
+    main = device.lan_zones[0].name if device.lan_zones else ""
+    if effect.verdict is not Verdict.DROP or stated is True or effect.probe.source == main:
+        return effect
+    if stated is False:
+        because = f"{effect.because} holds for the zone {main} alone"
+        return replace(effect, verdict=Verdict.PASS, because=because)
+    because = f"{effect.because}: whether it holds beyond the zone {main} is not known"
+    return replace(effect, verdict=Verdict.UNKNOWN, because=because)
+
+
 def _effect(
     family: Family, values: Mapping[str, Scalar], assigned: HelperState, probe: Probe
 ) -> Effect:
@@ -68,18 +85,31 @@ def _effect(
 
 def _outbound(family: Family, values: Mapping[str, Scalar], probe: Probe) -> tuple[Verdict, str]:
     reaching = [toggle for toggle in family.toggles if toggle.reaches(probe)]
-    known = [(toggle, _value(toggle, values)) for toggle in reaching]
-    for toggle, value in known:
-        if value and any(match.covers(probe) for match in value.drops):
+    known = [(toggle, _value(toggle, values), _gate(toggle, values)) for toggle in reaching]
+    for toggle, value, gate in known:
+        if gate and value and any(match.covers(probe) for match in value.drops):
             return Verdict.DROP, f"{toggle.key}={value.shown}"
-    for toggle, value in known:
+    passing = []
+    for toggle, value, gate in known:
+        if gate is False:
+            passing.append(f"{toggle.key} has no effect without {toggle.gate}")
+            continue
         if value is None:
             return Verdict.UNKNOWN, f"{toggle.key} is not managed and its value is not known"
         if any(match.covers(probe) for match in value.unsure):
             return Verdict.UNKNOWN, f"{toggle.key}={value.shown}: {toggle.unsure_because}"
-    if not known:
-        return Verdict.PASS, "no switch of this family touches it"
-    return Verdict.PASS, ", ".join(f"{t.key}={v.shown}" for t, v in known if v)
+        if any(match.covers(probe) for match in value.drops):
+            return (
+                Verdict.UNKNOWN,
+                f"whether {toggle.key}={value.shown} has an effect without "
+                f"{toggle.gate} is not known",
+            )
+        passing.append(f"{toggle.key}={value.shown}")
+    return Verdict.PASS, ", ".join(passing) or "no switch of this family touches it"
+
+
+def _gate(toggle: Toggle, values: Mapping[str, Scalar]) -> bool | None:
+    return toggle.gate.holds(values) if toggle.gate else True
 
 
 def _inbound(family: Family, values: Mapping[str, Scalar], probe: Probe) -> Effect:

@@ -9,11 +9,11 @@ one address family, or of which nobody has read what it drops.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from compiler.model.device import Device
+from compiler.model.device import Device, Fact
 from compiler.model.effect import Direction, HelperState, Probe
 from compiler.model.finding import Finding
 from compiler.model.intent import Intent
@@ -70,6 +70,8 @@ class Value:
     - ``unsure``: packets that may be dropped; nobody has read the firmware's rule for them.
     - ``opens``: packets from WAN to LAN that get in without any port forwarding.
     - ``helpers``: NAT helpers by name, and whether the value loads them.
+    - ``builds``: packets that only some builds drop, with the fact that says whether this one
+      does; :meth:`Family.settled` moves them to ``drops`` or, without the fact, to ``unsure``.
     """
 
     native: Scalar
@@ -77,6 +79,16 @@ class Value:
     unsure: tuple[Match, ...] = ()
     opens: tuple[Match, ...] = ()
     helpers: tuple[tuple[str, Loading], ...] = ()
+    builds: tuple[tuple[str, tuple[Match, ...]], ...] = ()
+
+    def settled(self, facts: Mapping[str, Fact]) -> Value:
+        """Say of ``builds`` what the facts say: dropped, not dropped, or nobody knows."""
+        known = [(facts.get(fact), matches) for fact, matches in self.builds]
+        drops = [match for stated, matches in known if stated is True for match in matches]
+        unsure = [m for stated, matches in known if not isinstance(stated, bool) for m in matches]
+        return replace(
+            self, drops=(*self.drops, *drops), unsure=(*self.unsure, *unsure), builds=()
+        )
 
     @property
     def inert(self) -> bool:
@@ -96,12 +108,36 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """What must hold besides a switch's own value before its drops take effect.
+
+    ``any_of`` are (key, value) pairs of other switches, of which one must hold. Where none
+    does, the drops have no effect if ``shut`` is true; else builds differ and nobody knows.
+    """
+
+    any_of: tuple[tuple[str, Scalar], ...]
+    shut: bool = True
+
+    def holds(self, values: Mapping[str, Scalar]) -> bool | None:
+        """Tell whether the drops take effect; ``None``: that is not known."""
+        known = [(values.get(key), wanted) for key, wanted in self.any_of]
+        if any(value is not None and same(value, wanted) for value, wanted in known):
+            return True
+        return False if self.shut and all(value is not None for value, _ in known) else None
+
+    def __str__(self) -> str:
+        """Give ``filter=on`` or ``pptp=0 or ipsec=0``."""
+        return " or ".join(f"{key}={value}" for key, value in self.any_of)
+
+
+@dataclass(frozen=True, slots=True)
 class Toggle:
     """A switch of the router: its native key and its values.
 
     - ``default`` is the factory value; ``unset`` is what an absent or empty key means and
       ``other`` what any value not listed means (``None``: such a text is refused).
     - ``unsure_because`` completes the sentence "unknown, because ..." for ``Value.unsure``.
+    - ``gate``: what else must hold before the drops of any value take effect.
     """
 
     key: str
@@ -112,6 +148,7 @@ class Toggle:
     unset: Scalar | None = None
     other: Scalar | None = None
     unsure_because: str = ""
+    gate: Gate | None = None
 
     def value(self, native: Scalar) -> Value | None:
         """Find a value by its native form; ``True`` is not ``"1"`` and not ``1``."""
@@ -210,6 +247,8 @@ class Family:
     ``cuts_running`` says whether a block also ends tunnels that are up. ``carried`` are the
     other fields of the object that the switches live in: they are written too, with the
     values that the router gave. ``field_values`` are the values such a field may have.
+    ``beyond_main`` names the fact that says whether drops hold for LAN zones beside the main
+    one (the first); empty: they hold for all.
     """
 
     name: str
@@ -224,6 +263,17 @@ class Family:
     field_values: tuple[Scalar, ...] = ()
     facts: tuple[FactSpec, ...] = ()
     note: Note | None = None
+    beyond_main: str = ""
+
+    def settled(self, facts: Mapping[str, Fact]) -> Family:
+        """Give the family as it is on the build that the facts describe."""
+        if not any(value.builds for toggle in self.toggles for value in toggle.values):
+            return self
+        toggles = tuple(
+            replace(toggle, values=tuple(value.settled(facts) for value in toggle.values))
+            for toggle in self.toggles
+        )
+        return replace(self, toggles=toggles)
 
     def toggle(self, key: str) -> Toggle | None:
         """Find a switch by its native key."""

@@ -131,7 +131,10 @@ class NvramForm:
     )
 
     def parse(self, family: Family, text: str) -> dict[str, Scalar]:
-        """Read our own file (absent keys are unmanaged) or a listing (absent keys are unset)."""
+        """Read our own file (absent keys are unmanaged) or a listing (absent keys are unset).
+
+        A switch of which nobody knows what unset means is left out then.
+        """
         if text == HEADER + "\n":
             return {}
         lines = read(text, family.keys)
@@ -147,8 +150,10 @@ class NvramForm:
             if own and toggle.key not in lines:
                 continue
             native = toggle.read(lines.get(toggle.key))
+            shown = lines.get(toggle.key, "")
+            if native is None and not own and not shown:
+                continue
             if native is None:
-                shown = lines.get(toggle.key, "")
                 raise NativeError.of(
                     Code.T407,
                     f"{toggle.key}={shown!r} is a value whose meaning is not known",

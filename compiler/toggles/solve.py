@@ -51,7 +51,22 @@ def solve(family: Family, intent: Intent, device: Device) -> dict[str, Scalar]:
     solved: dict[str, Scalar] = {}
     for toggles, touching in _components(family, cases):
         solved.update(_best(family, device, toggles, touching))
-    return solved
+    return with_gates(family, solved)
+
+
+def with_gates(family: Family, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Open the gates of values that drop packets, where that does nothing else."""
+    opened = dict(values)
+    for toggle in family.toggles:
+        value = toggle.value(values[toggle.key]) if toggle.key in values else None
+        if toggle.gate is None or value is None or not value.drops:
+            continue
+        for key, wanted in toggle.gate.any_of:
+            other = family.toggle(key)
+            if other is not None and all(choice.inert for choice in other.values):
+                opened[key] = wanted
+                break
+    return opened
 
 
 def cases_of(intent: Intent, device: Device) -> tuple[Case, ...]:
@@ -81,18 +96,27 @@ def speaks_for_all(flows: Iterable[Flow]) -> bool:
 
 
 def _components(family: Family, cases: Sequence[Case]) -> Iterator[tuple[list[Toggle], list[Case]]]:
-    """Group the touched switches so that no packet is touched from two groups."""
+    """Group the touched switches so that no packet or gate is touched from two groups."""
     groups: list[tuple[list[Toggle], list[Case]]] = []
     for toggle in family.toggles:
         own = [case for case in cases if _matters(family, toggle, case)]
         if not own:
             continue
-        joined = [group for group in groups if any(case in own for case in group[1])]
+        joined = [
+            group
+            for group in groups
+            if any(case in own for case in group[1])
+            or any(_gated(toggle, other) or _gated(other, toggle) for other in group[0])
+        ]
         groups = [group for group in groups if group not in joined]
         members = [t for group in joined for t in group[0]] + [toggle]
         touching = dict.fromkeys([c for group in joined for c in group[1]] + own)
         groups.append((members, list(touching)))
     yield from groups
+
+
+def _gated(toggle: Toggle, other: Toggle) -> bool:
+    return toggle.gate is not None and any(key == other.key for key, _ in toggle.gate.any_of)
 
 
 def _matters(family: Family, toggle: Toggle, case: Case) -> bool:
@@ -115,7 +139,7 @@ def _best(
         )
     keys = [toggle.key for toggle in toggles]
     trials = [dict(zip(keys, trial, strict=True)) for trial in product(*choices)]
-    return min(trials, key=lambda trial: cost(family, trial, device, cases))
+    return min(trials, key=lambda trial: cost(family, with_gates(family, trial), device, cases))
 
 
 def _in_order(toggle: Toggle) -> list[Scalar]:

@@ -48,9 +48,10 @@ class ToggleTarget:
         return self._families[0].capabilities
 
     def family(self, device: Device) -> Family:
-        """Give the family of the device's flavour; the default where the fact is invalid."""
+        """Give the family of the device's flavour and build; the default flavour for no valid one."""
         flavour = device.facts.get("flavour")
-        return next((f for f in self._families if f.flavour == flavour), self._families[0])
+        found = next((f for f in self._families if f.flavour == flavour), self._families[0])
+        return found.settled(device.facts)
 
     def options(self) -> Mapping[str, str]:
         """Names of options and ``facts.NAME``, each with a description."""

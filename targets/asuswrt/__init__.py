@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from targets.asuswrt.target import AsusTarget
+from compiler.toggles.scripted import Needs, ScriptedTarget
+from compiler.toggles.target import ToggleTarget
+from targets.asuswrt.family import MERLIN, START, STOCK
 
-TARGET = AsusTarget()
+TARGET = ScriptedTarget(
+    START,
+    ToggleTarget(MERLIN),
+    ToggleTarget(STOCK),
+    Needs("merlin", "Asuswrt-Merlin: stock firmware runs no user scripts"),
+)

@@ -19,14 +19,12 @@ from compiler.toggles.family import (
     Value,
 )
 from compiler.toggles.nvram import NvramForm
-from targets.asuswrt import script
+from compiler.toggles.script import BEGIN, END, Place
 
 #: Merlin runs user scripts only when this key is 1.
 SCRIPTS_KEY = "jffs2_scripts"
-
-#: In the native text, what follows this line is the router's firewall-start.
-MARK = f"@{script.PATH}"
-SCRIPT_VALUES = {"path": script.PATH, "mark": MARK, "begin": script.BEGIN, "end": script.END}
+START = Place("/jffs/scripts/firewall-start", shebang=True, enabled=(SCRIPTS_KEY, "1"))
+SCRIPT_VALUES = {"path": START.name, "mark": START.mark, "begin": BEGIN, "end": END}
 
 _FILTER = "RMerl/asuswrt-merlin.ng release/src/router/rc/firewall.c: only the text 0 makes rules"
 _HELPER = "RMerl/asuswrt-merlin.ng release/src/router/rc/common.c: only the text 0 unloads"
@@ -97,9 +95,23 @@ def _family(*, merlin: bool) -> Family:
         facts=(
             FactSpec("merlin", "whether the firmware is Asuswrt-Merlin", bool),
             FactSpec("sw_mode", "what `nvram get sw_mode` prints: 1 is router mode", int),
+            FactSpec(
+                "sdn",
+                "whether the firmware has SDN (Guest Network Pro), which repeats the blocks for "
+                "every bridge; without it they hold for the main LAN alone",
+                bool,
+            ),
+            FactSpec(
+                "store",
+                "where the firmware keeps its settings: nvram; DSL models on the TCLinux SDK keep "
+                "these keys elsewhere and are not covered",
+                str,
+                ("nvram",),
+            ),
         ),
         form=_form(merlin=merlin),
         note=_router_mode,
+        beyond_main="sdn",
         capabilities=Capabilities(
             reads=True,
             writes=True,

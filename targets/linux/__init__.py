@@ -1,8 +1,9 @@
 """Linux with nftables: the reference NAT target, as a whole gateway or as an overlay.
 
 README.md holds the facts this target builds on, with their sources. Reading order:
-:mod:`targets.linux.nft` (the settings), ``claims``, ``zones`` and ``solve`` (intent to settings),
-``render`` and ``parse``, ``walk`` and ``effects`` (settings to effects), ``procedure``.
+:mod:`targets.linux.nft` (the settings), ``claims``, ``zones``, ``where``, ``branches``, ``new``,
+``nat`` and ``solve`` (intent to settings), ``render``, ``reader``, ``statements`` and ``parse``,
+``walk`` and ``effects`` (settings to effects), ``procedure``.
 """
 
 from __future__ import annotations
@@ -112,18 +113,18 @@ class LinuxTarget:
                     host=device.name,
                 )
             )
-        for decision in intent.decisions:
-            if any(layer4 != UDP for layer4, _ in decision.detect):
-                found.append(
-                    Finding(
-                        Code.T406,
-                        f"signatures of '{decision.protocol}' over TCP are not matched: TCP headers "
-                        "vary in length",
-                        Severity.WARNING,
-                        decision.origin.place,
-                        host=device.name,
-                    )
-                )
+        found += [
+            Finding(
+                Code.T406,
+                f"signatures of '{decision.protocol}' over TCP are not matched: "
+                "TCP headers vary in length",
+                Severity.WARNING,
+                decision.origin.place,
+                host=device.name,
+            )
+            for decision in intent.decisions
+            if any(layer4 != UDP for layer4, _ in decision.detect)
+        ]
         return found
 
 

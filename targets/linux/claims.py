@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from compiler.model.intent import Action, Decision, Intent
 from compiler.model.protocol import Family, Flow, PortRange, Signature
@@ -87,8 +88,15 @@ class Segment:
 
     @property
     def told_apart(self) -> bool:
-        """Tell whether signatures matter: claims on the same port want different things."""
-        return len({claim.shape for claim in self.claims}) > 1
+        """Tell whether signatures matter.
+
+        They do where claims on the same port want different things, and where the only claim is on
+        packets with one signature: nobody spoke of the others.
+        """
+        if len({claim.shape for claim in self.claims}) > 1:
+            return True
+        signatures = {claim.signature for claim in self.claims}
+        return len(signatures) == 1 and None not in signatures
 
 
 def segments(intent: Intent) -> Iterator[Segment]:
@@ -106,7 +114,7 @@ def _cut(family: Family, layer4: int, claims: list[Claim]) -> Iterator[Segment]:
     ranges = [range_ for claim in claims for range_ in claim.flow.ports or (ANY_PORT,)]
     borders = sorted({r.first for r in ranges} | {r.last + 1 for r in ranges})
     last: Segment | None = None
-    for first, following in zip(borders, borders[1:], strict=False):
+    for first, following in pairwise(borders):
         piece = PortRange(first, following - 1)
         here = tuple(
             claim

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from compiler.model.device import Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
-from compiler.model.protocol import TCP, Flow, Signature
+from compiler.model.protocol import TCP, Family, Signature
 from targets.linux import nft
 from targets.linux.options import Options
 from targets.linux.walk import Outcome, Packet, Walker
@@ -36,7 +36,9 @@ def _effect(walker: Walker, device: Device, options: Options, probe: Probe) -> E
         return Effect(probe, Verdict.UNKNOWN, f"zone '{probe.source}' has no interface here")
     worst = next((e for e in found if e.verdict is not found[0].verdict), None)
     if worst is not None:
-        return replace(worst, verdict=Verdict.UNKNOWN, because=f"differs by interface: {worst.because}")
+        return replace(
+            worst, verdict=Verdict.UNKNOWN, because=f"differs by interface: {worst.because}"
+        )
     return replace(found[0], cuts_running=all(effect.cuts_running for effect in found))
 
 
@@ -50,19 +52,18 @@ def _interfaces(device: Device, probe: Probe) -> Iterator[tuple[str, str]]:
 def _between(
     walker: Walker, options: Options, probe: Probe, incoming: str, outgoing: str
 ) -> Effect:
-    first = _first_packet(probe, incoming, outgoing)
-    helper = _helper_state(walker, probe, first)
-    if probe.direction is Direction.IN and probe.family == "ipv4" and not probe.flow.carried:
-        outcome = walker.hook("prerouting", "nat", replace(first, destination=None, first_to=None))
-        if not outcome.dnat_to:
-            return Effect(probe, Verdict.DROP, f"nothing sends it on: {outcome.because}", helper)
+    first, before = walker.prerouting(_first_packet(probe, incoming, outgoing))
+    helper = _helper_state(walker, probe, incoming, outgoing)
+    lost = _lost(probe, first, before)
+    if lost:
+        return Effect(probe, Verdict.DROP, lost, helper)
     if probe.flow.carried and helper is HelperState.ASSIGNED:
-        control = _control_packet(first, probe.flow)
-        if walker.hook("forward", "filter", control).verdict == "accept":
+        control, _ = walker.prerouting(_control_packet(probe, incoming, outgoing))
+        if walker.forward(control).verdict == "accept":
             first = replace(first, state="related")
-    outcome = walker.hook("forward", "filter", first)
+    outcome = walker.forward(first)
     if outcome.verdict == "accept":
-        back = walker.hook("forward", "filter", _reply(replace(first, state="established")))
+        back = walker.forward(_reply(replace(first, state="established")))
         if back.verdict == "drop":
             outcome = Outcome("drop", f"its reply is dropped: {back.because}")
     if outcome.verdict == "drop":
@@ -73,37 +74,60 @@ def _between(
     return Effect(probe, Verdict.PASS, outcome.because, helper)
 
 
+def _lost(probe: Probe, first: Packet, before: Outcome) -> str:
+    """Say why a packet never comes to the forward chain; empty when it does."""
+    if before.verdict == "drop":
+        return before.because
+    inbound = probe.direction is Direction.IN and probe.family is Family.IPV4
+    if not inbound or probe.flow.carried:
+        return ""
+    if not before.dnat_to:
+        return f"nothing sends it on: {before.because}"
+    if first.destination != probe.destination_address:
+        return f"it is sent to {before.dnat_to}: {before.because}"
+    return ""
+
+
 def _first_packet(probe: Probe, incoming: str, outgoing: str) -> Packet:
-    inbound = probe.direction is Direction.IN
+    """Give the packet as it enters the router.
+
+    What comes in over IPv4 is sent to the router's own address, which no rule names; the helper
+    translates data that it announced, so that goes to the server at once.
+    """
+    to, translated = probe.destination_address, False
+    if probe.direction is Direction.IN and probe.family is Family.IPV4:
+        translated = probe.flow.carried
+        to = to if translated else None
     return Packet(
         incoming,
         outgoing,
         str(probe.family),
         probe.flow.layer4,
         probe.source_address,
-        probe.destination_address,
+        to,
         _CLIENT_PORT,
         probe.port,
         sample_payload(probe.flow.signature),
         first_from=probe.source_address,
-        first_to=probe.destination_address,
-        answered_by=probe.destination_address,
-        local=inbound,
-        dnat=inbound and probe.family == "ipv4",
+        first_to=to,
+        answered_by=to,
+        local=probe.direction is Direction.IN and to is None,
+        dnat=translated,
     )
 
 
-def _control_packet(packet: Packet, flow: Flow) -> Packet:
-    helper = flow.helper
-    port = helper.port if helper else 0
-    return replace(packet, layer4=helper.layer4 if helper else TCP, destination_port=port)
+def _control_packet(probe: Probe, incoming: str, outgoing: str) -> Packet:
+    helper = probe.flow.helper
+    layer4, port = (helper.layer4, helper.port) if helper else (TCP, 0)
+    opening = replace(probe, flow=replace(probe.flow, carried=False), port=port)
+    return replace(_first_packet(opening, incoming, outgoing), layer4=layer4)
 
 
-def _helper_state(walker: Walker, probe: Probe, first: Packet) -> HelperState:
+def _helper_state(walker: Walker, probe: Probe, incoming: str, outgoing: str) -> HelperState:
     helper = probe.flow.helper
     if helper is None or probe.family not in helper.families:
         return HelperState.NOT_NEEDED
-    outcome = walker.hook("prerouting", "filter", _control_packet(first, probe.flow))
+    _, outcome = walker.prerouting(_control_packet(probe, incoming, outgoing))
     return HelperState.ASSIGNED if outcome.helper else HelperState.IDLE
 
 
@@ -127,16 +151,14 @@ def _cuts(walker: Walker, probe: Probe, first: Packet) -> bool:
     if probe.flow.carried:
         opened = _opened_by_far_end(running)
         packets += [opened, _reply(opened)]
-    return all(walker.hook("forward", "filter", packet).verdict == "drop" for packet in packets)
+    return all(walker.forward(packet).verdict == "drop" for packet in packets)
 
 
 def _opened_by_far_end(packet: Packet) -> Packet:
     """Give the far end's packet of an announced connection that the far end opened."""
     far, near = packet.destination, packet.source
     turned = _reply(packet)
-    return replace(
-        turned, direction="original", first_from=far, first_to=None, answered_by=near
-    )
+    return replace(turned, direction="original", first_from=far, first_to=None, answered_by=near)
 
 
 def sample_payload(signature: Signature | None) -> bytes:
@@ -148,5 +170,3 @@ def sample_payload(signature: Signature | None) -> bytes:
     for match in signature.matches:
         payload[match.at : match.at + len(match.value)] = match.value
     return bytes(payload)
-
-

@@ -8,7 +8,6 @@ grammar is that of nft(8); expressions are kept as the words nft uses for them
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 #: Words for numbers that ``nft list`` prints by name, by expression.
@@ -27,6 +26,14 @@ class Match:
     set_name: str = ""
     mask: str = ""
 
+    def write(self) -> str:
+        """Print it as nft writes it."""
+        left = f"{self.key} & {self.mask} ==" if self.mask else self.key
+        if self.set_name:
+            return f"{left} @{self.set_name}"
+        listed = ", ".join(self.values)
+        return f"{left} {listed}" if len(self.values) == 1 else f"{left} {{ {listed} }}"
+
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
@@ -36,6 +43,13 @@ class Lookup:
     map_name: str = ""
     pairs: tuple[tuple[str, str], ...] = ()
 
+    def write(self) -> str:
+        """Print it as nft writes it."""
+        if self.map_name:
+            return f"{self.key} vmap @{self.map_name}"
+        pairs = ", ".join(f"{value} : {verdict}" for value, verdict in self.pairs)
+        return f"{self.key} vmap {{ {pairs} }}"
+
 
 @dataclass(frozen=True, slots=True)
 class Update:
@@ -44,13 +58,21 @@ class Update:
     set_name: str
     key: str
 
+    def write(self) -> str:
+        """Print it as nft writes it."""
+        return f"update @{self.set_name} {{ {self.key} }}"
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Go on at most so often: ``10/minute``, with a burst in packets."""
+    """Go on at most so often: ``10/minute``, with a burst in packets (nft's default is 5)."""
 
     rate: str
     burst: int = 5
+
+    def write(self) -> str:
+        """Print it as nft writes it."""
+        return f"limit rate {self.rate} burst {self.burst} packets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +80,10 @@ class LogLine:
     """Write a kernel log line that begins with ``prefix``."""
 
     prefix: str
+
+    def write(self) -> str:
+        """Print it as nft writes it."""
+        return f'log prefix "{self.prefix}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +101,10 @@ class SetHelper:
 
     name: str
 
+    def write(self) -> str:
+        """Print it as nft writes it."""
+        return f'ct helper set "{self.name}"'
+
 
 @dataclass(frozen=True, slots=True)
 class Dnat:
@@ -82,6 +112,10 @@ class Dnat:
 
     family: str
     to: str
+
+    def write(self) -> str:
+        """Print it as nft writes it."""
+        return f"dnat {self.family} to {self.to}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +177,10 @@ class Set:
 
 @dataclass(frozen=True, slots=True)
 class VerdictMap:
-    """A named map from a key to a verdict."""
+    """A named map from a key to a verdict; ``key`` holds nft's type names.
+
+    nft 1.0.6 lists a map of five fields by types, although ``typeof`` made it; a set by ``typeof``.
+    """
 
     name: str
     key: str
@@ -183,10 +220,11 @@ class Table:
         """Find a map."""
         return next((m for m in self.maps if m.name == name), None)
 
-    def hooked(self, hook: str, type_: str) -> Iterator[Chain]:
-        """Give the base chains of a hook and type, by priority."""
-        found = [c for c in self.chains if c.hook and (c.hook.hook, c.hook.type) == (hook, type_)]
-        yield from sorted(found, key=lambda c: c.hook.priority if c.hook else 0)
+    def hooked(self, hook: str) -> list[Chain]:
+        """Give the base chains of a hook, by priority."""
+        found = [(chain.hook.priority, chain) for chain in self.chains
+                 if chain.hook and chain.hook.hook == hook]  # fmt: skip
+        return [chain for _, chain in sorted(found, key=lambda pair: pair[0])]
 
 
 def write_rule(rule: Rule) -> str:

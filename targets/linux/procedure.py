@@ -6,8 +6,10 @@ from compiler.model.target import Procedure, Step, StepName
 from targets.linux import nft
 from targets.linux.options import Options
 
-_FILES = "etc/passthru etc/sysctl.d/90-passthru.conf etc/modules-load.d/passthru.conf " \
+_FILES = (
+    "etc/passthru etc/sysctl.d/90-passthru.conf etc/modules-load.d/passthru.conf "
     "etc/systemd/system/passthru.service"
+)
 _SAVED = "/var/lib/passthru/before"
 
 
@@ -34,7 +36,7 @@ def procedure(table: nft.Table, options: Options) -> Procedure:
             StepName.VERIFY,
             "the table is loaded" + (" and the router forwards" if options.gateway else ""),
             f"nft list table inet {name}"
-            + ("\n[ \"$(cat /proc/sys/net/ipv4/ip_forward)\" = 1 ]" if options.gateway else ""),
+            + ('\n[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ]' if options.gateway else ""),
         ),
         Step(StepName.CONFIRM, "forget the saved state", f"rm -rf {_SAVED}"),
         Step(StepName.ROLLBACK, "bring back what was there", _bring_back(name)),

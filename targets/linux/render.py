@@ -40,7 +40,9 @@ def _environment() -> Environment:
     environment.filters["quoted"] = lambda text: f'"{text}"'
     environment.filters["rule"] = nft.write_rule
     environment.filters["lines"] = ",\n\t\t\t     ".join
-    environment.filters["pairs"] = lambda named: [f"{key} : {to}" for key, to in named.elements]
+    environment.filters["pairs"] = lambda named: [
+        f"{key} : {to.write()}" for key, to in named.elements
+    ]
     environment.filters["dirname"] = posixpath.dirname
     return environment
 

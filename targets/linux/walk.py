@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from ipaddress import ip_network
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from compiler.model.device import Address
-from compiler.model.protocol import TCP, UDP
+from compiler.model.protocol import AH, TCP, UDP
 from targets.linux import nft
 from targets.linux.canonical import layer4_word
 
@@ -47,12 +47,16 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a base chain ended: ``accept`` or ``drop``, because of which rule; what was done."""
+    """How a chain ended: ``accept``, ``drop`` or ``return``, and because of which rule.
+
+    ``met`` counts the rules that were evaluated, those that did not match included.
+    """
 
     verdict: str
     because: str
     helper: str = ""
     dnat_to: str = ""
+    met: int = 0
 
 
 _Getter = Callable[[Packet], object]
@@ -75,6 +79,11 @@ def _address(family: str, attribute: str) -> _Getter:
     return get
 
 
+def _hidden(packet: Packet) -> bool:
+    """Tell whether the kernel sees what AH protects instead of AH (IPv6: an extension header)."""
+    return packet.layer4 == AH and packet.family == "ipv6"
+
+
 _FIELDS: dict[str, _Getter] = {
     "ct direction": lambda p: p.direction,
     "ct state": lambda p: p.state,
@@ -82,21 +91,24 @@ _FIELDS: dict[str, _Getter] = {
     "iifname": lambda p: f'"{p.incoming}"',
     "oifname": lambda p: f'"{p.outgoing}"',
     "meta nfproto": lambda p: p.family,
-    "meta l4proto": lambda p: layer4_word(p.layer4),
+    "meta l4proto": lambda p: None if _hidden(p) else layer4_word(p.layer4),
+    "ip6 nexthdr": lambda p: layer4_word(p.layer4) if p.family == "ipv6" else None,
     "fib daddr type": lambda p: "local" if p.local else None,
     "udp length": lambda p: 8 + len(p.payload) if p.layer4 == UDP else None,
     "th dport": _port((), destination=True),
     "th sport": _port((), destination=False),
 }
-for _name, _number in (("tcp", TCP), ("udp", UDP), ("sctp", _SCTP)):
-    _FIELDS[f"{_name} dport"] = _port((_number,), destination=True)
-    _FIELDS[f"{_name} sport"] = _port((_number,), destination=False)
+for _name, _layer4 in (("tcp", TCP), ("udp", UDP), ("sctp", _SCTP)):
+    _FIELDS[f"{_name} dport"] = _port((_layer4,), destination=True)
+    _FIELDS[f"{_name} sport"] = _port((_layer4,), destination=False)
 for _word, _family in (("ip", "ipv4"), ("ip6", "ipv6")):
     _FIELDS[f"{_word} saddr"] = _address(_family, "source")
     _FIELDS[f"{_word} daddr"] = _address(_family, "destination")
     _FIELDS[f"ct original {_word} saddr"] = _address(_family, "first_from")
     _FIELDS[f"ct original {_word} daddr"] = _address(_family, "first_to")
     _FIELDS[f"ct reply {_word} saddr"] = _address(_family, "answered_by")
+#: The expressions that a table may use; a reader refuses all others.
+EXPRESSIONS = frozenset(_FIELDS)
 
 
 def _raw(key: str, packet: Packet, mask: str) -> str | None:
@@ -104,7 +116,7 @@ def _raw(key: str, packet: Packet, mask: str) -> str | None:
     _, offset, length = key.split(",")
     first, size = int(offset) // 8 - 8, int(length) // 8
     if packet.layer4 != UDP or first < 0 or len(packet.payload) < first + size:
-        return None
+        return None  # what stands in other headers is not known here; no rule of ours asks
     value = int.from_bytes(packet.payload[first : first + size])
     return hex(value & int(mask, 0)) if mask else hex(value)
 
@@ -143,7 +155,7 @@ class _Members:
 
 
 def _number(value: object) -> int | None:
-    return None if isinstance(value, str) else int(value)  # type: ignore[call-overload, no-any-return]
+    return int(value) if isinstance(value, (int, IPv4Address, IPv6Address)) else None
 
 
 def _span(text: str) -> tuple[int, int] | None:
@@ -171,7 +183,7 @@ class Walker:
 
     def __init__(self, table: nft.Table) -> None:
         """Index the sets and maps of a table."""
-        self._table = table
+        self.table = table
         self._sets = {s.name: _Members(s.key, s.elements) for s in table.sets}
         self._maps = {
             m.name: (_Members(m.key, [key for key, _ in m.elements]), m.elements)
@@ -179,69 +191,36 @@ class Walker:
         }
         self._lists: dict[tuple[str, tuple[str, ...]], _Members] = {}
 
-    def hook(self, hook: str, type_: str, packet: Packet) -> Outcome:
-        """Walk the base chains of a hook in the order of their priority; any drop is final."""
-        last = Outcome("accept", f"nothing hooks {hook}")
-        for chain in self._table.hooked(hook, type_):
+    def prerouting(self, packet: Packet) -> tuple[Packet, Outcome]:
+        """Walk what stands before routing: the packet as it goes on, and what was done to it."""
+        done = Outcome("accept", "nothing hooks prerouting")
+        for chain in self.table.hooked("prerouting"):
             outcome = self._base(chain, packet)
-            if outcome.verdict == "drop" or outcome.helper or outcome.dnat_to:
-                return outcome
-            last = outcome
+            if outcome.verdict == "drop":
+                return packet, outcome
+            if outcome.dnat_to:
+                server = ip_address(outcome.dnat_to)
+                packet = replace(
+                    packet, destination=server, answered_by=server, local=False, dnat=True
+                )
+            done = replace(
+                outcome,
+                helper=done.helper or outcome.helper,
+                dnat_to=done.dnat_to or outcome.dnat_to,
+            )
+        return packet, done
+
+    def forward(self, packet: Packet) -> Outcome:
+        """Walk the forward chains in the order of their priority; any drop is final."""
+        last = Outcome("accept", "nothing hooks forward")
+        for chain in self.table.hooked("forward"):
+            last = self._base(chain, packet)
+            if last.verdict == "drop":
+                break
         return last
 
-    def _base(self, chain: nft.Chain, packet: Packet) -> Outcome:
-        outcome = self._chain(chain, packet)
-        if outcome is not None:
-            return outcome
-        policy = chain.hook.policy if chain.hook else "accept"
-        return Outcome(policy, f"chain {chain.name}: policy {policy}")
-
-    def _chain(self, chain: nft.Chain, packet: Packet) -> Outcome | None:
-        for rule in chain.rules:
-            ended, outcome = self._rule(chain, rule, packet)
-            if ended:
-                return outcome
-        return None
-
-    def _rule(
-        self, chain: nft.Chain, rule: nft.Rule, packet: Packet
-    ) -> tuple[bool, Outcome | None]:
-        """Walk one rule: whether the chain ends here, and how."""
-        text = f"chain {chain.name}: {nft.write_rule(rule)}"
-        for statement in rule:
-            match statement:
-                case nft.Match():
-                    if not self._matches(statement, packet):
-                        return False, None
-                case nft.Lookup():
-                    verdict = self._look_up(statement, packet)
-                    if verdict is None:
-                        return False, None
-                    return self._obey(verdict, text, packet)
-                case nft.Verdict():
-                    return self._obey(statement, text, packet)
-                case nft.SetHelper(name):
-                    return True, Outcome("accept", text, helper=name)
-                case nft.Dnat(_, to):
-                    return True, Outcome("accept", text, dnat_to=to)
-                case _:
-                    continue
-        return False, None
-
-    def _obey(
-        self, verdict: nft.Verdict, text: str, packet: Packet
-    ) -> tuple[bool, Outcome | None]:
-        if verdict.kind in ("accept", "drop"):
-            return True, Outcome(verdict.kind, text)
-        if verdict.kind == "return":
-            return True, None
-        chain = self._table.chain(verdict.chain)
-        if chain is None:
-            return True, Outcome("drop", f"{text}: there is no chain {verdict.chain}")
-        outcome = self._chain(chain, packet)
-        return outcome is not None or verdict.kind == "goto", outcome
-
-    def _matches(self, match: nft.Match, packet: Packet) -> bool:
+    def matches(self, match: nft.Match, packet: Packet) -> bool:
+        """Tell whether a packet matches."""
         if match.key.startswith("@"):
             return _raw(match.key, packet, match.mask) in match.values
         values = [_FIELDS[key](packet) for key in match.key.split(" . ")]
@@ -250,24 +229,88 @@ class Walker:
             return members is not None and members.find(values) is not None
         return self._listed(match.key, match.values).find(values) is not None
 
+    def look_up(self, lookup: nft.Lookup, packet: Packet) -> nft.Verdict | None:
+        """Find the verdict of a packet in a map."""
+        values = [_FIELDS[key](packet) for key in lookup.key.split(" . ")]
+        if not lookup.map_name:
+            members = self._listed(lookup.key, tuple(key for key, _ in lookup.pairs))
+            index = members.find(values)
+            return None if index is None else _verdict(lookup.pairs[index][1])
+        found, elements = self._maps.get(lookup.map_name, (_Members("", ()), ()))
+        index = found.find(values)
+        return None if index is None else elements[index][1]
+
+    def _base(self, chain: nft.Chain, packet: Packet) -> Outcome:
+        walk = _Walk(self, packet)
+        outcome = walk.chain(chain)
+        if outcome.verdict == "return":
+            policy = chain.hook.policy if chain.hook else "accept"
+            outcome = Outcome(policy, f"chain {chain.name}: policy {policy}")
+        return replace(outcome, met=walk.met)
+
     def _listed(self, key: str, values: tuple[str, ...]) -> _Members:
         members = self._lists.get((key, values))
         if members is None:
             members = self._lists[(key, values)] = _Members(key, values)
         return members
 
-    def _look_up(self, lookup: nft.Lookup, packet: Packet) -> nft.Verdict | None:
-        values = [_FIELDS[key](packet) for key in lookup.key.split(" . ")]
-        if not lookup.map_name:
-            members = self._listed(lookup.key, tuple(key for key, _ in lookup.pairs))
-            index = members.find(values)
-            return None if index is None else _verdict(lookup.pairs[index][1])
-        found, elements = self._maps[lookup.map_name]
-        index = found.find(values)
-        return None if index is None else elements[index][1]
+
+_LEFT = Outcome("return", "")
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One packet on its way through one base chain."""
+
+    walker: Walker
+    packet: Packet
+    met: int = 0
+
+    def chain(self, chain: nft.Chain) -> Outcome:
+        for rule in chain.rules:
+            self.met += 1
+            ended = self._rule(rule)
+            if ended is not None:
+                return replace(ended, because=ended.because or _place(chain, rule))
+        return _LEFT
+
+    def _rule(self, rule: nft.Rule) -> Outcome | None:
+        """Walk one rule: how the chain ends here, or nothing when it goes on."""
+        for statement in rule:
+            verdict: nft.Verdict | None = None
+            if isinstance(statement, nft.Match):
+                if not self.walker.matches(statement, self.packet):
+                    return None
+            elif isinstance(statement, nft.Lookup):
+                verdict = self.walker.look_up(statement, self.packet)
+                if verdict is None:
+                    return None
+            elif isinstance(statement, nft.Verdict):
+                verdict = statement
+            elif isinstance(statement, nft.SetHelper):
+                return Outcome("accept", "", helper=statement.name)
+            elif isinstance(statement, nft.Dnat):
+                return Outcome("accept", "", dnat_to=statement.to)
+            if verdict is not None:
+                return self._obey(verdict)
+        return None
+
+    def _obey(self, verdict: nft.Verdict) -> Outcome | None:
+        if not verdict.chain:
+            return Outcome(verdict.kind, "")
+        chain = self.walker.table.chain(verdict.chain)
+        if chain is None:
+            return Outcome("drop", f"there is no chain {verdict.chain}")
+        outcome = self.chain(chain)
+        if outcome.verdict != "return":
+            return outcome
+        return _LEFT if verdict.kind == "goto" else None
+
+
+def _place(chain: nft.Chain, rule: nft.Rule) -> str:
+    return f"chain {chain.name}: {nft.write_rule(rule)}"
 
 
 def _verdict(text: str) -> nft.Verdict:
     kind, _, chain = text.partition(" ")
     return nft.Verdict(kind, chain)
-

@@ -19,6 +19,8 @@ OUT_KEY = "iifname . oifname"
 #: Interface names: the kernel takes up to 15 bytes without '/' and white space; nft strings
 #: have no escape for a quote, and a trailing '*' would be a wildcard.
 _DEVICE = re.compile(r"[A-Za-z0-9_.:@+-]{1,15}")
+#: The kernel takes 255 bytes (NFT_NAME_MAXLEN); people read less.
+_LONGEST_NAME = 120
 _SAFE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,15}")
 
 
@@ -48,6 +50,12 @@ def device_findings(device: Device) -> Iterator[Finding]:
 
 def _finding(zone: Zone, code: Code, message: str, hint: str = "") -> Finding:
     return Finding(code, message, place=zone.place, hint=hint)
+
+
+def _routes_within(zone: Zone) -> bool:
+    """Tell whether packets of a zone to itself are forwarded: several interfaces or networks."""
+    versions = [network.version for network in zone.networks]
+    return len(zone.devices) > 1 or len(versions) > len(set(versions))
 
 
 def quoted(names: Iterable[str]) -> tuple[str, ...]:
@@ -82,6 +90,8 @@ class PairSets:
         chosen = [z for z in self._device.lan_zones if not zones or z.name in zones]
         prefix = "tunnels" if both_ways else "clients"
         name = f"{prefix}_{'_'.join(self._label(z) for z in chosen)}_" if zones else f"{prefix}_"
+        if len(name) > _LONGEST_NAME:
+            name = f"{prefix}_{'_'.join(str(self._device.zones.index(z)) for z in chosen)}_"
         if name not in self._made:
             directions = [("original", "reply")] + ([("reply", "original")] if both_ways else [])
             elements = {
@@ -102,11 +112,11 @@ class PairSets:
         return name
 
     def within(self, name: str) -> str | None:
-        """Give the set of pairs inside of one LAN zone, where zones have several interfaces."""
+        """Give the set of pairs inside of one LAN zone, where something is routed within zones."""
         elements = sorted(
             f"{i} . {o}"
             for zone in self._device.lan_zones
-            if len(zone.devices) > 1
+            if _routes_within(zone)
             for i in quoted(zone.devices)
             for o in quoted(zone.devices)
         )

@@ -25,7 +25,9 @@ def _record(site: Site) -> None:
     _write(site.folder / "expected.json", json.loads(listed))
     _write(site.folder / "expected-graph.txt", graph)
     if site.asked:
-        answers = [[*pair, hosts] for pair, hosts in zip(site.asked, matched, strict=True)]
+        answers = [
+            [*pair, site.order(hosts)] for pair, hosts in zip(site.asked, matched, strict=True)
+        ]
         lines = ",\n".join(json.dumps(answer, ensure_ascii=False) for answer in answers)
         _write(site.folder / "expected-patterns.json", f"[\n{lines}\n]")
 

@@ -31,6 +31,9 @@ class Site:
     extra_vars: dict[str, Any] = field(default_factory=dict)
     patterns: list[str] = field(default_factory=list)
     limits: list[list[str]] = field(default_factory=list)
+    #: Below the first level of groups Ansible's order of hosts changes from run to run (it walks
+    #: sets); ours is the order of definition, level by level.
+    unordered: bool = False
 
     @property
     def name(self) -> str:
@@ -50,6 +53,10 @@ class Site:
     def asked(self) -> list[list[str]]:
         """All pairs of a pattern and a limit."""
         return [*([pattern, ""] for pattern in self.patterns), *self.limits]
+
+    def order(self, hosts: list[str] | None) -> list[str] | None:
+        """Give hosts as they are compared."""
+        return sorted(hosts) if hosts and self.unordered else hosts
 
     def load(self) -> Inventory:
         """Load it; the working directory must be the site's folder."""

@@ -42,9 +42,7 @@ class End:
             4: namespace.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW),
             6: namespace.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW),
         }
-        self._sniffer = namespace.socket(
-            socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0003)
-        )
+        self._sniffer = namespace.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0003))
         self._sniffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self._sniffer.setblocking(False)  # noqa: FBT003 - the standard library's
 
@@ -136,7 +134,9 @@ class Lab:
                 f"address add 2001:db8:{_net(bridge)}::1/128 dev {bridge} nodad",
             )
         for name, (bridge, last) in HOSTS.items():
-            self._build_host(name, bridge, f"192.168.{_net(bridge)}", f"2001:db8:{_net(bridge)}:", last)
+            self._build_host(
+                name, bridge, f"192.168.{_net(bridge)}", f"2001:db8:{_net(bridge)}:", last
+            )
         for bridge in ("br-lan", "br-guest"):
             four, six = f"192.168.{_net(bridge)}", f"2001:db8:{_net(bridge)}:"
             # All other addresses of a LAN live at its first client.

@@ -15,7 +15,7 @@ from compiler.model.intent import Intent
 from compiler.model.judge import compare, probes
 from compiler.toggles.family import ToggleSettings
 from targets.asuswrt import TARGET as ASUS
-from targets.asuswrt.target import AsusSettings
+from compiler.toggles.scripted import ScriptedSettings
 from targets.linksys import TARGET as LINKSYS
 from targets.tplink import TARGET as TPLINK
 from tests.toggles.intents import device, intents
@@ -69,8 +69,8 @@ CASES: list[tuple[Any, Device, str]] = [
 ]
 
 
-def values(found: ToggleSettings | AsusSettings) -> dict[str, str | bool]:
-    return (found.toggles if isinstance(found, AsusSettings) else found).as_dict()
+def values(found: ToggleSettings | ScriptedSettings) -> dict[str, str | bool]:
+    return (found.toggles if isinstance(found, ScriptedSettings) else found).as_dict()
 
 
 @pytest.mark.parametrize(("target", "router", "native"), CASES)
@@ -115,8 +115,8 @@ def test_no_other_value_deviates_less(
     for key, value in inner.items():
         flipped = {**inner, key: FLIP[value]}
         choice = ToggleSettings.of(flipped)
-        if isinstance(found, AsusSettings):
-            assert errors(AsusSettings(choice, found.rules)) >= least
+        if isinstance(found, ScriptedSettings):
+            assert errors(ScriptedSettings(choice, found.rules)) >= least
         else:
             assert errors(choice) >= least
 

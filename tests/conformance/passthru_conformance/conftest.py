@@ -41,6 +41,7 @@ def _profile(request: pytest.FixtureRequest) -> Iterator[None]:
     before = settings.get_current_profile_name()
     settings.register_profile(
         "passthru-conformance",
+        settings.get_profile(before),
         max_examples=request.config.getoption("--examples", default=None) or EXAMPLES,
         deadline=None,
         database=None,

@@ -29,14 +29,21 @@ HOST = "router"
 Data = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Situation:
     """What was resolved, without errors; ``policy`` is what is left of the drawn one."""
 
     case: Case
     device: Device
     intent: Intent
+    zones: Data
+    protocols: Data
     policy: Data
+
+    def __repr__(self) -> str:
+        """Give the data: the rest follows from it and would fill screens."""
+        data = {"zones": self.zones, "protocols": self.protocols, "policy": self.policy}
+        return f"<{self.case.name} {json.dumps(data)}>"
 
 
 def device_of(case: Case, zones: Data, name: str = HOST) -> Device:
@@ -61,9 +68,10 @@ def situation(case: Case, data: Data) -> Situation | None:
 
     ``None``: a user's protocol contradicts the catalogue, or the router is not a possible one.
     """
-    device = device_of(case, data["zones"])
+    drawn, own = data["zones"], data["protocols"]
+    device = device_of(case, drawn)
     try:
-        catalogue = _catalogue(data["protocols"])
+        catalogue = _catalogue(own)
     except PassthruError:
         return None
     content = data["policy"]
@@ -73,12 +81,12 @@ def situation(case: Case, data: Data) -> Situation | None:
         resolved = resolve([(0, play)], device, catalogue, {}, TODAY)
         wrong = {f.place for f in resolved.findings if f.severity is Severity.ERROR}
         if not wrong:
-            return Situation(case, device, resolved.intent, content)
+            return Situation(case, device, resolved.intent, drawn, own, content)
         reduced = _without(play, document, wrong)
         if reduced == content:
             raise AssertionError(_told(resolved))
         content = reduced
-    return Situation(case, device, Intent(HOST), content)
+    return Situation(case, device, Intent(HOST), drawn, own, content)
 
 
 def _catalogue(protocols: Data) -> Catalogue:

@@ -13,11 +13,11 @@ from compiler.model.judge import compare, probes
 from compiler.model.protocol import ByteMatch, Family, Signature
 from compiler.toggles.family import ToggleSettings
 from targets.asuswrt import TARGET
-from targets.asuswrt.target import AsusSettings
+from compiler.toggles.scripted import ScriptedSettings
 from tests.toggles.intents import FLOWS, block, decision, device, intent, let, probe
 
-ROUTER = device("asuswrt", {"ipv6": True, "kernel": "4.1.27"})
-MERLIN = device("asuswrt", {"ipv6": True, "merlin": True}, scripts=True)
+ROUTER = device("asuswrt", {"ipv6": True, "kernel": "4.1.27", "sdn": True})
+MERLIN = device("asuswrt", {"ipv6": True, "merlin": True, "sdn": True}, scripts=True)
 OPEN = {"fw_pt_pptp": "1", "fw_pt_l2tp": "1", "fw_pt_ipsec": "1", "nf_pptp": "1"}
 
 #: key: the flows that its "0" drops, in IPv4 only.
@@ -150,9 +150,9 @@ def test_an_observed_listing_speaks_for_unmanaged_switches() -> None:
     text = "fw_pt_l2tp=0\njffs2_scripts=0\n@/jffs/scripts/firewall-start\n#!/bin/sh\n"
     router = device("asuswrt", {"merlin": True}, observed=text)
     assert TARGET.check(router) == []
-    (effect,) = TARGET.effects(AsusSettings(), router, [probe(FLOWS["l2tp"][0])])
+    (effect,) = TARGET.effects(ScriptedSettings(), router, [probe(FLOWS["l2tp"][0])])
     assert (effect.verdict, effect.because) == (Verdict.DROP, "fw_pt_l2tp=0")
-    (effect,) = TARGET.effects(AsusSettings(), MERLIN, [probe(FLOWS["l2tp"][0])])
+    (effect,) = TARGET.effects(ScriptedSettings(), MERLIN, [probe(FLOWS["l2tp"][0])])
     assert effect.verdict is Verdict.UNKNOWN
 
 

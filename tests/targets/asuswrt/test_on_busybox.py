@@ -13,7 +13,9 @@ import pytest
 from compiler.model.device import Device
 from compiler.model.intent import Intent
 from compiler.model.target import StepName
-from targets.asuswrt import TARGET, script
+from compiler.toggles import script
+from targets.asuswrt import TARGET
+from targets.asuswrt.family import START
 from tests.toggles.intents import block, device, let
 
 BUSYBOX = shutil.which("busybox")
@@ -172,8 +174,8 @@ def test_the_procedure_forth_and_back(router: Router, device_: Device, start: st
 
 
 def local(text: str, router: Router) -> str:
-    return text.replace(f"-f {script.PATH}", f"-f {router.start}").replace(
-        f"cat {script.PATH}", f"cat {router.start}"
+    return text.replace(f"-f {START.name}", f"-f {router.start}").replace(
+        f"cat {START.name}", f"cat {router.start}"
     )
 
 
@@ -183,7 +185,7 @@ def test_the_script_is_merged_as_in_python(router: Router) -> None:
         router.put(MERLIN, wanted)
         assert router.run("sh ./apply.sh").returncode == 0
         rules = TARGET.settings(wanted, MERLIN).rules
-        assert router.start.read_text() == script.merge(OTHERS, rules)
+        assert router.start.read_text() == START.merge(OTHERS, rules)
         assert router.start.stat().st_mode & 0o777 == 0o755
         assert "service restart_firewall" in router.log()
         assert router.run("sh ./apply.sh").returncode == 0
@@ -233,7 +235,7 @@ def test_firewall_start_loads_into_a_kernel(tmp_path: Path) -> None:
         pytest.skip("no namespace with iptables may be made here")
     settings = TARGET.settings(block("pptp", "l2tp", "ipsec", "wireguard"), MERLIN)
     path = tmp_path / "firewall-start"
-    path.write_text(script.script(settings.rules))
+    path.write_text(START.script(settings.rules))
     twice = f"busybox ash {path} eth0 && busybox ash {path} eth0 && iptables -S && ip6tables -S"
     done = subprocess.run(
         ["unshare", "-rn", "sh", "-c", twice], capture_output=True, text=True, check=False

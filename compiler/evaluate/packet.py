@@ -1,0 +1,180 @@
+"""One packet, and what the router knows about its connection: what rules can see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from compiler.evaluate.value import Value
+from compiler.model.device import Address
+from compiler.model.protocol import TCP, UDP
+
+ICMP, ICMPV6, SCTP, UDPLITE, DCCP = 1, 58, 132, 136, 33
+#: Protocols whose header starts with a source and a destination port.
+WITH_PORTS = frozenset({TCP, UDP, SCTP, UDPLITE, DCCP})
+SYN = 0x02
+
+#: Connection states as bits, as in ``ct state`` (include/net/netfilter/nf_conntrack.h).
+STATES = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Both ends of a connection as one of its two sides wrote them (a conntrack tuple)."""
+
+    source: Address
+    destination: Address
+    source_port: int = 0
+    destination_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """An unfragmented packet without IP options or extension headers, as it arrives.
+
+    ``None`` means: not known, so a rule that asks for it makes the outcome depend on the answer.
+
+    - ``payload`` is what follows the UDP or TCP header; for other protocols what follows the IP
+      header (for ICMP: from the type on). It also gives the length.
+    - ``state`` is the conntrack state, ``reply`` whether the packet runs against the direction in
+      which its connection was opened.
+    - ``original`` and ``translated`` are the ends of the connection as its opener wrote them, and as
+      the *answers* are written. Without them the connection is this packet's, without NAT.
+    - ``router`` holds the addresses of the router itself, for ``fib daddr type local``.
+    - ``routed_back``: the route to the source leads out of the incoming interface.
+    """
+
+    source: Address
+    destination: Address
+    layer4: int
+    iif: str = ""
+    oif: str = ""
+    source_port: int = 0
+    destination_port: int = 0
+    payload: bytes | None = None
+    tcp_flags: int = SYN
+    state: str = "new"
+    reply: bool = False
+    original: Ends | None = None
+    translated: Ends | None = None
+    helper: str = ""
+    router: frozenset[Address] | None = None
+    routed_back: bool | None = True
+    mark: int | None = 0
+    ct_mark: int | None = 0
+    ttl: int | None = 64
+    dscp: int | None = 0
+    facts: frozenset[str] = field(default=frozenset())
+
+    @property
+    def family(self) -> str:
+        """Give ``ip`` or ``ip6``, as nft names families."""
+        return "ip" if self.source.version == 4 else "ip6"
+
+    @property
+    def opened(self) -> Ends:
+        """The connection as its opener wrote it."""
+        if self.original is not None:
+            return self.original
+        if self.reply:
+            return Ends(self.destination, self.source, self.destination_port, self.source_port)
+        return Ends(self.source, self.destination, self.source_port, self.destination_port)
+
+    @property
+    def answered(self) -> Ends:
+        """The connection as the answers are written."""
+        if self.translated is not None:
+            return self.translated
+        first = self.opened
+        return Ends(first.destination, first.source, first.destination_port, first.source_port)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Bytes from the start of a header to the end of the packet, as far as they are known.
+
+    ``open_end``: more may follow, or not.
+    """
+
+    data: Value
+    open_end: bool = False
+
+    def read(self, offset: int, width: int) -> Value | None:
+        """Give some bits; ``None`` where the packet ends before them."""
+        if offset + width <= self.data.width:
+            return self.data.part(offset, width)
+        return Value.unknown(width, "the payload is not known") if self.open_end else None
+
+    def write(self, offset: int, part: Value) -> Header:
+        """Give the header with some bits replaced."""
+        if offset + part.width > self.data.width:
+            return self
+        return Header(self.data.with_part(offset, part), self.open_end)
+
+
+class _Writer:
+    """Puts fields one after the other."""
+
+    def __init__(self) -> None:
+        self.bits = self.known = self.width = 0
+
+    def put(self, number: int | None, width: int) -> None:
+        full = (1 << width) - 1
+        self.bits = self.bits << width | ((number or 0) & full)
+        self.known = self.known << width | (0 if number is None else full)
+        self.width += width
+
+    def header(self, reason: str, *, open_end: bool = False) -> Header:
+        return Header(Value(self.bits, self.width, self.known, reason), open_end)
+
+
+def transport_header(packet: Packet) -> Header:
+    """Write what follows the IP header; sequence numbers and checksums are not known."""
+    out = _Writer()
+    if packet.layer4 in WITH_PORTS:
+        out.put(packet.source_port, 16)
+        out.put(packet.destination_port, 16)
+    if packet.layer4 == UDP:
+        out.put(None if packet.payload is None else 8 + len(packet.payload), 16)
+        out.put(None, 16)
+    elif packet.layer4 == TCP:
+        for number, width in ((None, 64), (5, 4), (0, 4), (packet.tcp_flags, 8), (None, 48)):
+            out.put(number, width)
+    if packet.payload is not None:
+        out.put(int.from_bytes(packet.payload), 8 * len(packet.payload))
+    return out.header("this field of the packet is not known", open_end=packet.payload is None)
+
+
+def network_header(packet: Packet) -> Header:
+    """Write the IP header; identification, fragment bits and checksum are not known."""
+    out, transport = _Writer(), transport_header(packet)
+    length = None if transport.open_end else transport.data.width // 8
+    four = packet.source.version == 4
+    traffic = None if packet.dscp is None else packet.dscp << 2
+    if four:
+        total = None if length is None else 20 + length
+        fields = [(0x45, 8), (traffic, 8), (total, 16), (None, 18), (0, 14), (packet.ttl, 8)]
+        fields += [(packet.layer4, 8), (None, 16)]
+    else:
+        fields = [(6, 4), (traffic, 8), (None, 20), (length, 16), (packet.layer4, 8)]
+        fields.append((packet.ttl, 8))
+    for number, width in fields:
+        out.put(number, width)
+    for address in (packet.source, packet.destination):
+        out.put(int(address), 32 if four else 128)
+    data = transport.data
+    whole = Value(
+        out.bits << data.width | data.bits,
+        out.width + data.width,
+        out.known << data.width | data.known,
+        "this field of the packet is not known",
+    )
+    return Header(whole, transport.open_end)
+
+
+def address_of(value: Value) -> Address | None:
+    """Give the address that a value of 32 or 128 bits is."""
+    number = value.exact
+    if number is None:
+        return None
+    return ip_address(number.to_bytes(value.width // 8))

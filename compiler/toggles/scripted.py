@@ -1,0 +1,272 @@
+"""Families whose switches are helped by a firewall script: what they leave open becomes rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from compiler.errors import NativeError
+from compiler.model.device import Device
+from compiler.model.effect import Effect, Probe, Verdict
+from compiler.model.finding import Code, Finding
+from compiler.model.intent import Action, Intent
+from compiler.model.judge import difference, probes, wants
+from compiler.model.protocol import PORTED, TCP, UDP, Family
+from compiler.model.target import Bundle, Capabilities, File, Procedure, Step, StepName
+from compiler.toggles import nvram, script
+from compiler.toggles.family import ToggleSettings
+from compiler.toggles.script import Place, Rule
+from compiler.toggles.solve import speaks_for_all
+from compiler.toggles.target import ToggleTarget
+
+_OPTION = "scripts"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedSettings:
+    """The managed switches, and the rules in the firewall script."""
+
+    toggles: ToggleSettings = field(default_factory=ToggleSettings)
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The boolean fact without which the router runs no script, and what to say then."""
+
+    fact: str
+    because: str
+
+
+class ScriptedTarget:
+    """Switches in nvram and a firewall script; ``bare`` is the family where no script runs."""
+
+    def __init__(
+        self,
+        place: Place,
+        scripted: ToggleTarget,
+        bare: ToggleTarget | None = None,
+        needs: Needs | None = None,
+    ) -> None:
+        self._place = place
+        self._scripted = scripted
+        self._bare = bare or scripted
+        self._needs = needs
+
+    @property
+    def name(self) -> str:
+        """The word in ``passthru_target``."""
+        return self._bare.name
+
+    @property
+    def summary(self) -> str:
+        """One line for ``passthru targets``."""
+        return self._bare.summary
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the family can do."""
+        return self._bare.capabilities
+
+    def _able(self, device: Device) -> bool:
+        return self._needs is None or device.facts.get(self._needs.fact) is True
+
+    def switches(self, device: Device) -> ToggleTarget:
+        """Give the switches alone, with the form that fits the device."""
+        return self._scripted if self._able(device) else self._bare
+
+    def check(self, device: Device) -> Sequence[Finding]:
+        """Judge zones, facts, the observed listing, and whether scripts may be used."""
+        found = self.switches(device).check(self._listing_only(device))
+        return [*found, *self._permission(device)]
+
+    def options(self) -> Mapping[str, str]:
+        """Names of options and facts."""
+        where = f" (needs the fact {self._needs.fact})" if self._needs else ""
+        text = f"true: put what the switches cannot block into {self._place.name}{where}"
+        return {**self._scripted.options(), _OPTION: text}
+
+    def settings(self, intent: Intent, device: Device) -> ScriptedSettings:
+        """Solve the switches, then put into rules what they leave open."""
+        toggles = self.switches(device).settings(intent, device)
+        if not (self._able(device) and device.options.get(_OPTION) is True):
+            return ScriptedSettings(toggles)
+        return ScriptedSettings(toggles, tuple(self._rules(intent, device, toggles)))
+
+    def _rules(self, intent: Intent, device: Device, toggles: ToggleSettings) -> Iterator[Rule]:
+        """Choose rules that drop only what is to be blocked, and something that is not yet."""
+        asked = probes(intent, device)
+        effects = self.switches(device).effects(toggles, self._listing_only(device), asked)
+        judged = [(wants(intent, effect.probe)[0], effect) for effect in effects]
+        for rule in sorted(_candidates(intent), key=script.sort_key):
+            covered = [(wanted, e) for wanted, e in judged if rule.covers(e.probe)]
+            fits = all(wanted is Action.BLOCK for wanted, _ in covered) and speaks_for_all(
+                effect.probe.flow for _, effect in covered
+            )
+            if fits and any(difference(wanted, effect) for wanted, effect in covered):
+                yield rule
+
+    def render(self, settings: ScriptedSettings, device: Device) -> Bundle:
+        """Print ``nvram.txt``, ``apply.sh`` and, with rules, the script as a file of its own."""
+        bundle = self.switches(device).render(settings.toggles, device)
+        native = File(bundle.native, self._native(settings).encode())
+        files = [native if file.path == bundle.native else file for file in bundle.files]
+        if settings.rules:
+            text = self._place.script(settings.rules).encode()
+            files.append(File(self._place.file_name, text, 0o755))
+        return Bundle(tuple(sorted(files, key=lambda file: file.path)), bundle.native)
+
+    def parse(self, native: str, device: Device) -> ScriptedSettings:
+        """Read ``nvram.txt`` or what the read step prints: the keys, then the script."""
+        listing, start = self._split(self._plain(native))
+        toggles = self.switches(device).parse(listing, device)
+        rules = self._place.parse(start) if start else ()
+        return ScriptedSettings(toggles, rules if rules and self._runs(listing) else ())
+
+    def merge(self, settings: ScriptedSettings, native: str, device: Device) -> str:
+        """Put switches into the listing and rules into the script; all else stays."""
+        if nvram.is_own(native):
+            return self._native(settings)
+        if self._plain(native) != native:
+            raise NativeError.of(
+                Code.T407,
+                f"a terminal has put CR LF into the lines of {self._place.name}",
+                hint="read it again without a terminal (ssh -T)",
+            )
+        listing, start = self._split(native)
+        marked = listing != native
+        listing = self.switches(device).merge(settings.toggles, listing, device)
+        if settings.rules:
+            self._must_know_script(listing, known=marked)
+            listing = nvram.put(listing, dict([self._place.enabled] if self._place.enabled else []))
+            start = self._place.merge(start or self._place.script(()), settings.rules)
+        elif start and self._place.parse(start):
+            start = self._place.merge(start, ())
+        return f"{listing}{self._place.mark}\n{start}" if start or marked else listing
+
+    def _plain(self, native: str) -> str:
+        """Undo what a terminal does to line ends, where a script follows."""
+        crlf = f"\n{self._place.mark}\r\n" in native
+        return native.replace("\r\n", "\n") if crlf else native
+
+    def _must_know_script(self, listing: str, *, known: bool) -> None:
+        if known or not nvram.read(listing, ()).get(self._place.name):
+            return
+        raise NativeError.of(
+            Code.T407,
+            f"the listing gives {self._place.name} among other keys, so its end is not certain",
+            hint=f"read it with the procedure's own step, which puts it below {self._place.mark}",
+        )
+
+    def effects(
+        self, settings: ScriptedSettings, device: Device, probes: Sequence[Probe]
+    ) -> tuple[Effect, ...]:
+        """Say what each probe experiences: the rules come before the switches."""
+        switches = self.switches(device)
+        plain = switches.effects(settings.toggles, self._listing_only(device), probes)
+        return tuple(self._ruled(settings.rules, effect) for effect in plain)
+
+    def _ruled(self, rules: tuple[Rule, ...], effect: Effect) -> Effect:
+        rule = next((rule for rule in rules if rule.covers(effect.probe)), None)
+        if rule is None:
+            return effect
+        because = f"{self._place.file_name}: {rule}"
+        return replace(effect, verdict=Verdict.DROP, because=because, cuts_running=True)
+
+    def procedure(self, settings: ScriptedSettings, device: Device) -> Procedure:
+        """Give the steps; where scripts run, the read step also prints the script."""
+        switches = self.switches(device)
+        plain = switches.procedure(settings.toggles, device)
+        if not self._able(device):
+            return plain
+        place = self._place
+        keys = (*switches.family(device).keys, *([place.enabled[0]] if place.enabled else []))
+        read = Step(
+            StepName.READ,
+            f"prints the switches and {place.file_name}, and nothing else",
+            nvram.reading(keys) + _printing(place),
+        )
+        steps = [read if step.name is StepName.READ else step for step in plain.steps]
+        return Procedure(plain.transport, tuple(steps))
+
+    def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:
+        """Say what no deviation shows."""
+        return self.switches(device).notes(intent, self._listing_only(device))
+
+    def _permission(self, device: Device) -> Iterator[Finding]:
+        allowed = device.options.get(_OPTION)
+        if allowed is None or allowed is False:
+            return
+        if allowed is not True:
+            message, hint = f"passthru_{_OPTION} must be true or false", "write it without quotes"
+        elif self._needs and not self._able(device):
+            message = f"passthru_{_OPTION} needs {self._needs.because}"
+            fact = self._needs.fact
+            hint = f"state `{fact}: true` in passthru_facts, or leave passthru_{_OPTION} out"
+        else:
+            return
+        yield Finding(Code.T404, message, place=device.place, hint=hint, host=device.name)
+
+    def _runs(self, listing: str) -> bool:
+        if self._place.enabled is None:
+            return True
+        key, wanted = self._place.enabled
+        keys = nvram.read(listing, (key,))
+        if key not in keys:
+            raise NativeError.of(
+                Code.T407,
+                f"the listing does not hold {key}, so it is open whether {self._place.name} runs",
+                hint=f"add the line that `nvram get {key}` gives",
+            )
+        return keys[key] == wanted
+
+    def _native(self, settings: ScriptedSettings) -> str:
+        """Print the native text: the keys, then, with rules, the script that holds them."""
+        keys = nvram.texts(settings.toggles.as_dict())
+        if not settings.rules:
+            return nvram.write(keys)
+        enabled = dict([self._place.enabled] if self._place.enabled else [])
+        listing = nvram.write({**keys, **enabled})
+        return f"{listing}{self._place.mark}\n{self._place.script(settings.rules)}"
+
+    def _split(self, native: str) -> tuple[str, str]:
+        """Split a native text into the listing and the script after it."""
+        listing, mark, start = native.partition(f"\n{self._place.mark}\n")
+        if mark:
+            return f"{listing}\n", start
+        if script.BEGIN in native:
+            raise NativeError.of(
+                Code.T407,
+                f"where {self._place.name} begins and ends in this listing is not clear",
+                hint=f"read it with the procedure's own step, which puts it below {self._place.mark}",
+            )
+        return native, ""
+
+    def _listing_only(self, device: Device) -> Device:
+        """Give the device with the listing alone of an observed text."""
+        observed = device.options.get("observed")
+        if not isinstance(observed, str) or f"\n{self._place.mark}\n" not in observed:
+            return device
+        return replace(device, options={**device.options, "observed": self._split(observed)[0]})
+
+
+def _candidates(intent: Intent) -> set[Rule]:
+    """Give a rule for every flow, port by port, in both address families."""
+    flows = {
+        flow
+        for decision in intent.decisions
+        for flow in decision.flows
+        if flow.layer4 in (TCP, UDP) or flow.layer4 not in PORTED
+    }
+    return {
+        Rule(family, flow.layer4, ports)
+        for flow in flows
+        for family in Family
+        for ports in (flow.ports or (None,))
+    }
+
+
+def _printing(place: Place) -> str:
+    if place.shebang:
+        return f"if [ -f {place.name} ]; then echo {place.mark}; cat {place.name}; fi\n"
+    return f"echo {place.mark}\nnvram get {place.name} 2>/dev/null || :\n"

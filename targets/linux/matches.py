@@ -1,0 +1,91 @@
+"""Small pieces of rules: what a flow, a signature, a family and a log entry look like in nft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compiler.model.intent import Decision, Exposure
+from compiler.model.protocol import AH, PORTED, UDP, Family, Flow, PortRange, Signature, layer4_name
+from targets.linux import nft
+from targets.linux.canonical import canonical_list, joined_raw, layer4_word, raw_match
+
+ACCEPT, DROP = nft.Verdict("accept"), nft.Verdict("drop")
+RUNNING = nft.Match("ct state", ("established", "related"))
+_UDP_HEADER = 8
+
+
+def version_of(family: Family) -> int:
+    """Give the IP version of a family."""
+    return 4 if family is Family.IPV4 else 6
+
+
+def ip_word(family: Family) -> str:
+    """Give nft's word for the header of a family: ``ip`` or ``ip6``."""
+    return "ip" if family is Family.IPV4 else "ip6"
+
+
+def family_of(exposure: Exposure) -> Family:
+    """Give the family in which an exposure comes in: that of its server's address."""
+    return Family.IPV4 if exposure.to.version == 4 else Family.IPV6
+
+
+def reachable(exposure: Exposure) -> bool:
+    """Tell whether anybody may come in; sources of the other address family are nobody."""
+    version = exposure.to.version
+    return not exposure.sources or any(net.version == version for net in exposure.sources)
+
+
+def family_match(family: Family) -> nft.Match:
+    """Match packets of one family."""
+    return nft.Match("meta nfproto", (str(family),))
+
+
+def hidden(layer4: int, family: Family) -> bool:
+    """Tell whether nft's ``meta l4proto`` never names a protocol.
+
+    AH is an extension header in IPv6, which the kernel skips on its way to the transport header
+    (``ipv6_find_hdr`` in net/ipv6/exthdrs_core.c).
+    """
+    return layer4 == AH and family is Family.IPV6
+
+
+def layer4_match(layer4: int, family: Family) -> nft.Match:
+    """Match an IP protocol, whatever its ports."""
+    key = "ip6 nexthdr" if hidden(layer4, family) else "meta l4proto"
+    return nft.Match(key, (layer4_word(layer4),))
+
+
+def flow_match(flow: Flow, family: Family) -> nft.Match:
+    """Match the packets that open a flow: by protocol, and by destination port if it has ports."""
+    return ports_match(flow.layer4, flow.ports, family)
+
+
+def ports_match(layer4: int, ports: tuple[PortRange, ...], family: Family) -> nft.Match:
+    """Match a protocol, and the destination ports where it has any."""
+    if layer4 not in PORTED or not ports:
+        return layer4_match(layer4, family)
+    key = f"{layer4_name(layer4)} dport"
+    return nft.Match(key, canonical_list(key, map(str, ports)))
+
+
+def signature_matches(signature: Signature, *, alone: bool = False) -> nft.Rule:
+    """Match bytes of a UDP payload.
+
+    ``alone``: nothing before says that the packet is UDP. A length says so too: nft tests the
+    protocol before it reads ``udp length``.
+    """
+    marks: list[nft.Statement] = []
+    if signature.payload_length is not None:
+        marks.append(nft.Match("udp length", (str(_UDP_HEADER + signature.payload_length),)))
+    elif alone:
+        marks.append(nft.Match("meta l4proto", (layer4_word(UDP),)))
+    marks += [raw_match(_UDP_HEADER + m.at, m.value, m.mask) for m in signature.matches]
+    return joined_raw(tuple(marks))
+
+
+def log_lines(owner: Decision | Exposure, word: str, matches: nft.Rule) -> Iterator[nft.Rule]:
+    """Give the rule that logs what matches, where the owner asks for a log."""
+    if owner.log is None:
+        return
+    limit = (nft.Limit(owner.log.rate, owner.log.burst),) if owner.log.rate else ()
+    yield (*matches, *limit, nft.LogLine(f"passthru {word} {owner.protocol}: "))
