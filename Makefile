@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 # command:Debian package
-TOOLS := nft:nftables busybox:busybox ip:iproute2 unshare:util-linux conntrack:conntrack
+TOOLS := nft:nftables busybox:busybox ip:iproute2 unshare:util-linux conntrack:conntrack \
+	iptables:iptables
 PYTEST_JOBS ?= 2
 
 .PHONY: help demo test check format bench wheel tools clean

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_network
@@ -17,6 +16,7 @@ from compiler.inventory import Host
 from compiler.model.device import Device, Network, Role, Zone
 from compiler.model.finding import Code, Finding, Place, Severity
 from compiler.source import schema
+from compiler.source.secrets import public
 from compiler.source.template import Templar
 from compiler.source.yaml import read_text
 
@@ -77,13 +77,13 @@ class Devices:
         """Render our variables, and only them: others may be secret, broken or huge."""
         templar = Templar(host.namespace)
         return {
-            name: templar.render(value, host.place(name))
+            name: public(templar.render(value, host.place(name)), host.place(name))
             for name, value in host.variables.items()
             if str(name).startswith(PREFIX)
         }
 
     def _schema_findings(self, host: Host, variables: Mapping[str, Any]) -> list[Finding]:
-        key = json.dumps(variables, sort_keys=True, default=repr)
+        key = repr(variables)
         if key in self._valid:
             return []
 
@@ -114,14 +114,19 @@ def _zones(host: Host, raw: Mapping[str, Any]) -> tuple[tuple[Zone, ...], list[F
     findings: list[Finding] = []
     for name, value in raw.items():
         place = host.place(f"{PREFIX}zones", name, key=True) or host.defined_at
+        if not isinstance(name, str):
+            message = f"a zone's name must be text, not {name!r}"
+            hint = "write it in quotes"
+            findings.append(Finding(Code.I206, message, place=place, hint=hint, host=host.name))
+            continue
         entry = value or {}
         devices = tuple(entry.get("devices") or ())
         if "device" in entry and entry["device"] not in devices:
             devices = (entry["device"], *devices)
-        networks, problems = _networks(host, str(name), entry.get("networks") or [], place)
+        networks, problems = _networks(host, name, entry.get("networks") or [], place)
         findings += problems
-        role = entry.get("role") or ("wan" if str(name).startswith("wan") else "lan")
-        zones.append(Zone(str(name), Role(role), devices, networks, place))
+        role = entry.get("role") or ("wan" if name.startswith("wan") else "lan")
+        zones.append(Zone(name, Role(role), devices, networks, place))
     return tuple(zones), findings
 
 

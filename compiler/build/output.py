@@ -18,6 +18,7 @@ from typing import Any
 
 from compiler.build.manifest import HOST_SCHEMA, NAME, SITE_SCHEMA, host_manifest, site_manifest
 from compiler.build.plan import Compiled
+from compiler.build.swap import swap
 from compiler.errors import OutputError
 from compiler.model.finding import Code, Finding, Place
 from compiler.model.target import File
@@ -111,8 +112,7 @@ class Output:
             for file in files:
                 _write_file(aside / f"new-{number}", file)
         for name, number in changed:
-            (self.root / name).rename(aside / f"old-{number}")
-            (aside / f"new-{number}").rename(self.root / name)
+            swap(aside / f"new-{number}", self.root / name)
         for name, number in new:
             (aside / f"new-{number}").rename(self.root / name)
         return tuple(n for n, _ in new), tuple(n for n, _ in changed), tuple(same)

@@ -71,7 +71,7 @@ class Registry:
         entry = entries[0]
         try:
             target = entry.load()
-        except Exception as error:  # whatever a third party's import does
+        except (Exception, SystemExit) as error:  # whatever a third party's import does
             raise TargetError.of(
                 Code.T402,
                 f"target '{name}' of {_origin(entry)} cannot be loaded: "

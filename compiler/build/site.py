@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from os.path import isdir
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ class Site:
                 host.namespace,
                 self.request.today,
                 self.request.allow_expired,
+                self.request.extra_vars,
             )
         except PassthruError as error:
             return None, error.findings
@@ -123,12 +125,17 @@ def load_site(request: Request, registry: Registry) -> Site:
         findings += check_names(plays, catalogue)
     matched: dict[str, tuple[int, ...]] = {}
     if inventory is not None and plays is not None:
-        findings += inventory.findings
+        findings += map(_no_hosts_is_an_error, inventory.findings)
         matched = _match(inventory, plays, request.limit, findings)
     if inventory is None or plays is None or catalogue is None or has_errors(findings):
         raise PolicyError(findings)
     digest = _hash(plays, documents)
     return Site(request, inventory, catalogue, plays, matched, digest, tuple(findings), registry)
+
+
+def _no_hosts_is_an_error(found: Finding) -> Finding:
+    """Ansible warns about an empty inventory; here it would mean to write nothing, or prune all."""
+    return replace(found, severity=Severity.ERROR) if found.code is Code.I205 else found
 
 
 def _policies(
@@ -151,7 +158,10 @@ def _policies(
 
 
 def _inventory(request: Request, findings: list[Finding]) -> Inventory | None:
-    folders = dict.fromkeys(p if p.is_dir() else p.parent for p in request.policies)
+    folders = dict.fromkeys(
+        p if isdir(p) else p.parent  # noqa: PTH112 - no error for a name that is too long
+        for p in request.policies
+    )
     try:
         return load(
             list(request.inventories), playbook_dirs=list(folders), extra_vars=request.extra_vars

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,10 +46,13 @@ def compile_command(
     if check and prune:
         raise UsageError.of(Code.U801, "--check writes nothing, so --prune means nothing with it")
     site, compiled, findings = compile_site(options, on_deviation)
+    if stdout and len(compiled) > 1:
+        names = ", ".join(list(compiled)[:3])
+        raise UsageError.of(Code.U801, f"--stdout prints one host, not several ({names} ...)")
     print_findings(findings)
     if stdout:
         for item in compiled.values():
-            click.echo(item.bundle.native_text, nl=False)
+            click.echo(item.bundle.native_text.encode(), nl=False)  # bytes: in any locale
         return ExitCode.OK
     whole = not options["limit"]
     return _check(site, compiled, out, whole) if check else _write(site, compiled, out, whole, prune)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -42,6 +43,19 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; print findings here, where --color and --quiet are still known."""
+        try:
+            return super().invoke(ctx)
+        except PassthruError as error:
+            from compiler.cli.report import print_findings  # noqa: PLC0415
+
+            print_findings(error.findings)
+            return error.exit_code
+        except BrokenPipeError:
+            # Before click sees it, which would make a failure of it.
+            return _reader_has_gone()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -86,6 +100,9 @@ def cli(ctx: click.Context, verbose: int, quiet: bool, color: str) -> None:  # n
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit. Every way out has its code; see docs/cli.md."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal whose encoding lacks a character of a host's name shows its escape.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main(arguments))
 
 
@@ -107,16 +124,15 @@ def main(arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except BrokenPipeError:
-        # The reader of our output has gone (`passthru protocols | head`): that is its right.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
-    except PassthruError as error:
-        from compiler.cli.report import print_findings  # noqa: PLC0415
-
-        print_findings(error.findings)
-        return error.exit_code
+        return _reader_has_gone()
     except Exception as error:  # noqa: BLE001 - the one boundary: a bug must not look like anything else
         return _bug(error)
+
+
+def _reader_has_gone() -> int:
+    """End in peace when nobody reads on (`passthru protocols | head`): that is their right."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.OK
 
 
 def _bug(error: Exception) -> int:

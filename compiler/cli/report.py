@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -129,6 +128,7 @@ def _annotation(finding: Finding, hosts: tuple[str, ...]) -> str:
 
 def _escaped(text: str, *, properties: bool = False) -> str:
     text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    text = printable(text)
     return text.replace(":", "%3A").replace(",", "%2C") if properties else text
 
 
@@ -170,16 +170,18 @@ def _sarif_result(
         "ruleIndex": list(codes).index(finding.code),
         "level": _SARIF[finding.severity],
         "message": {"text": text},
-        "partialFingerprints": {"finding/v1": hashlib.sha256(spot.encode()).hexdigest()[:32]},
+        "partialFingerprints": {"finding/v1": hashlib.sha256(spot.encode(errors="surrogateescape")).hexdigest()[:32]},
     }
     if place:
-        physical: dict[str, Any] = {"artifactLocation": {"uri": place.file.replace("\\", "/")}}
+        physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(place.file)}}
         if place.line:
             physical["region"] = {"startLine": place.line, "startColumn": max(place.column, 1)}
         result["locations"] = [{"physicalLocation": physical}]
     return result
 
 
-def is_terminal() -> bool:
-    """Tell whether standard output is a terminal."""
-    return sys.stdout.isatty()
+def _uri(file: str) -> str:
+    """Give a file name as the URI reference that SARIF asks for."""
+    from urllib.parse import quote  # noqa: PLC0415
+
+    return quote(file.replace("\\", "/"), errors="surrogateescape")

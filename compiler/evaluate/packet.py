@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 from compiler.evaluate.value import Value
 from compiler.model.device import Address
-from compiler.model.protocol import TCP, UDP
+from compiler.model.protocol import AH, TCP, UDP
 
 ICMP, ICMPV6, SCTP, UDPLITE, DCCP = 1, 58, 132, 136, 33
 #: Protocols whose header starts with a source and a destination port.
@@ -30,7 +30,7 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """An unfragmented packet without IP options or extension headers, as it arrives.
+    """An unfragmented packet without IP options, TCP options or extension headers, as it arrives.
 
     ``None`` means: not known, so a rule that asks for it makes the outcome depend on the answer.
 
@@ -38,8 +38,8 @@ class Packet:
       header (for ICMP: from the type on). It also gives the length.
     - ``state`` is the conntrack state, ``reply`` whether the packet runs against the direction in
       which its connection was opened.
-    - ``original`` and ``translated`` are the ends of the connection as its opener wrote them, and as
-      the *answers* are written. Without them the connection is this packet's, without NAT.
+    - ``original`` and ``translated`` are the ends of the connection as its opener wrote them, and
+      as the *answers* are written. Without them the connection is this packet's, without NAT.
     - ``router`` holds the addresses of the router itself, for ``fib daddr type local``.
     - ``routed_back``: the route to the source leads out of the incoming interface.
     """
@@ -64,7 +64,6 @@ class Packet:
     ct_mark: int | None = 0
     ttl: int | None = 64
     dscp: int | None = 0
-    facts: frozenset[str] = field(default=frozenset())
 
     @property
     def family(self) -> str:
@@ -112,64 +111,76 @@ class Header:
         return Header(self.data.with_part(offset, part), self.open_end)
 
 
-class _Writer:
-    """Puts fields one after the other."""
+def written(packet: Packet) -> Header:
+    """Write the packet from its IP header on.
 
-    def __init__(self) -> None:
-        self.bits = self.known = self.width = 0
-
-    def put(self, number: int | None, width: int) -> None:
-        full = (1 << width) - 1
-        self.bits = self.bits << width | ((number or 0) & full)
-        self.known = self.known << width | (0 if number is None else full)
-        self.width += width
-
-    def header(self, reason: str, *, open_end: bool = False) -> Header:
-        return Header(Value(self.bits, self.width, self.known, reason), open_end)
-
-
-def transport_header(packet: Packet) -> Header:
-    """Write what follows the IP header; sequence numbers and checksums are not known."""
-    out = _Writer()
-    if packet.layer4 in WITH_PORTS:
-        out.put(packet.source_port, 16)
-        out.put(packet.destination_port, 16)
-    if packet.layer4 == UDP:
-        out.put(None if packet.payload is None else 8 + len(packet.payload), 16)
-        out.put(None, 16)
-    elif packet.layer4 == TCP:
-        for number, width in ((None, 64), (5, 4), (0, 4), (packet.tcp_flags, 8), (None, 48)):
-            out.put(number, width)
+    Identification, fragment bits, sequence numbers and checksums are not known.
+    """
+    length = _transport_length(packet)
+    fields = _ip4(packet, length) if packet.source.version == 4 else _ip6(packet, length)
+    fields += _transport(packet)
     if packet.payload is not None:
-        out.put(int.from_bytes(packet.payload), 8 * len(packet.payload))
-    return out.header("this field of the packet is not known", open_end=packet.payload is None)
+        fields.append((int.from_bytes(packet.payload), 8 * len(packet.payload)))
+    bits = known = width = 0
+    for number, size in fields:
+        full = (1 << size) - 1
+        bits = bits << size | ((number or 0) & full)
+        known = known << size | (0 if number is None else full)
+        width += size
+    value = Value(bits, width, known, "this field of the packet is not known")
+    return Header(value, open_end=packet.payload is None)
 
 
-def network_header(packet: Packet) -> Header:
-    """Write the IP header; identification, fragment bits and checksum are not known."""
-    out, transport = _Writer(), transport_header(packet)
-    length = None if transport.open_end else transport.data.width // 8
-    four = packet.source.version == 4
+#: Fields of a header: the number, if it is known, and its bits.
+_Fields = list[tuple[int | None, int]]
+
+
+def _ip4(packet: Packet, length: int | None) -> _Fields:
     traffic = None if packet.dscp is None else packet.dscp << 2
-    if four:
-        total = None if length is None else 20 + length
-        fields = [(0x45, 8), (traffic, 8), (total, 16), (None, 18), (0, 14), (packet.ttl, 8)]
-        fields += [(packet.layer4, 8), (None, 16)]
-    else:
-        fields = [(6, 4), (traffic, 8), (None, 20), (length, 16), (packet.layer4, 8)]
-        fields.append((packet.ttl, 8))
-    for number, width in fields:
-        out.put(number, width)
-    for address in (packet.source, packet.destination):
-        out.put(int(address), 32 if four else 128)
-    data = transport.data
-    whole = Value(
-        out.bits << data.width | data.bits,
-        out.width + data.width,
-        out.known << data.width | data.known,
-        "this field of the packet is not known",
-    )
-    return Header(whole, transport.open_end)
+    total = None if length is None else 20 + length
+    return [
+        (0x45, 8), (traffic, 8), (total, 16), (None, 18), (0, 14), (packet.ttl, 8),
+        (packet.layer4, 8), (None, 16), (int(packet.source), 32), (int(packet.destination), 32),
+    ]  # fmt: skip
+
+
+def _ip6(packet: Packet, length: int | None) -> _Fields:
+    traffic = None if packet.dscp is None else packet.dscp << 2
+    return [
+        (6, 4), (traffic, 8), (None, 20), (length, 16), (packet.layer4, 8), (packet.ttl, 8),
+        (int(packet.source), 128), (int(packet.destination), 128),
+    ]  # fmt: skip
+
+
+def _transport(packet: Packet) -> _Fields:
+    ports: _Fields = [(packet.source_port, 16), (packet.destination_port, 16)]
+    if packet.layer4 == UDP:
+        return [*ports, (_transport_length(packet), 16), (None, 16)]
+    if packet.layer4 == TCP:
+        return [*ports, (None, 64), (5, 4), (0, 4), (packet.tcp_flags, 8), (None, 48)]
+    return ports if packet.layer4 in WITH_PORTS else []
+
+
+def _transport_length(packet: Packet) -> int | None:
+    if packet.payload is None:
+        return None
+    header = {UDP: 8, TCP: 20}.get(packet.layer4, 4 if packet.layer4 in WITH_PORTS else 0)
+    return header + len(packet.payload)
+
+
+def carried(packet: Packet) -> tuple[int | None, int]:
+    """Give the protocol that rules see, and where its header starts, in bits.
+
+    In IPv6 an authentication header is passed over like an extension header (ipv6_find_hdr in
+    net/ipv6/exthdrs_core.c), so that rules see what it carries; ``None`` where that is not known.
+    """
+    if packet.source.version == 4:
+        return packet.layer4, 160
+    if packet.layer4 != AH:
+        return packet.layer4, 320
+    if packet.payload is None or len(packet.payload) < 2:
+        return None, 320
+    return packet.payload[0], 320 + (packet.payload[1] + 2) * 32
 
 
 def address_of(value: Value) -> Address | None:

@@ -1,8 +1,8 @@
 """Values of which every bit is known, or only some, and what can be said about them.
 
 Everything that a rule compares is an integer here: addresses, ports, bytes, flags, marks, and
-interface names (16 bytes, padded with zeros, as the kernel keeps them). A question about a value has
-three answers: yes, no, or :class:`Unsure` with the reason.
+interface names (16 bytes, padded with zeros, as the kernel keeps them). A question about a value
+has three answers: yes, no, or :class:`Unsure` with the reason.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from compiler.catalogue import Catalogue
+from compiler.model.device import Network
 from compiler.model.finding import Code, Finding
-from compiler.model.intent import Decision
+from compiler.model.intent import Decision, Exposure
 from compiler.model.protocol import layer4_name
 
 
@@ -32,6 +33,35 @@ def conflicts(decisions: Sequence[Decision], catalogue: Catalogue) -> Iterator[F
         )
 
 
+def rivals(exposures: Sequence[Exposure]) -> Iterator[Finding]:
+    """Give one finding (P119) for each pair of servers that want the same packets from outside."""
+    for first, second in combinations(exposures, 2):
+        shared = _shared_flow(first, second)
+        same_host = first.to == second.to
+        if shared is None or same_host or first.to.version != second.to.version:
+            continue
+        if _apart(first.sources, second.sources):
+            continue
+        earlier, later = sorted((first, second), key=lambda e: e.origin.place)
+        yield Finding(
+            Code.P119,
+            f"{shared} from outside cannot go to {later.to} and to {earlier.to} "
+            f"({earlier.origin.place}) at once",
+            place=later.origin.place,
+            hint="give one of them other `ports`, or limit each by `from`",
+        )
+
+
+def _apart(first: Sequence[Network], second: Sequence[Network]) -> bool:
+    if not first or not second:
+        return False
+    return not any(a.version == b.version and _overlap(a, b) for a in first for b in second)
+
+
+def _overlap(first: Network, second: Network) -> bool:
+    return first.network_address in second or second.network_address in first
+
+
 def _agree(first: Decision, second: Decision) -> bool:
     return (first.action, first.limits, first.otherwise) == (
         second.action,
@@ -45,7 +75,7 @@ def _root(decision: Decision, catalogue: Catalogue) -> str:
     return lineage[-1].id if lineage else decision.protocol
 
 
-def _shared_flow(first: Decision, second: Decision) -> str | None:
+def _shared_flow(first: Decision | Exposure, second: Decision | Exposure) -> str | None:
     for one in first.flows:
         for other in second.flows:
             if one.overlaps(other):

@@ -52,6 +52,7 @@ class Reader:
         )
         if action is Action.KEEP:
             self._useless_with_keep()
+        self._families_fit(limits)
         if "otherwise" in self.value and (action is not Action.PASS or limits.everywhere):
             self.say(Code.P115, "'otherwise' belongs to a pass that has limits", "otherwise")
         otherwise = Action(self.value.get("otherwise", "block"))
@@ -77,6 +78,15 @@ class Reader:
         for key in self.value:
             if key not in ("action", "reason"):
                 self.say(Code.P115, f"'{key}' means nothing with action 'keep'", key)
+
+    def _families_fit(self, limits: Limits) -> None:
+        """Refuse limits that no packet meets: networks of one family, packets of the other."""
+        versions = {4 if family is Family.IPV4 else 6 for family in limits.families}
+        listed = {"to": limits.destinations, "from": () if limits.zones else limits.sources}
+        for key, networks in listed.items():
+            if networks and versions.isdisjoint(net.version for net in networks):
+                words = " and ".join(sorted(limits.families))
+                self.say(Code.P115, f"'{key}' lists no network of {words}, the only family", key)
 
     def _items(self, key: str) -> list[str]:
         """Give a list that may be written as one string (``a, b`` too, as templates make it)."""

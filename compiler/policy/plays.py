@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os.path import isdir  # unlike Path.is_dir, no error for a name that is too long
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ def protocol_documents(paths: Sequence[Path]) -> tuple[Document, ...]:
     """
     findings: list[Finding] = []
     documents: dict[str, Document] = {}
-    for folder in dict.fromkeys(path if path.is_dir() else path.parent for path in paths):
+    folders = (path if isdir(path) else path.parent for path in paths)  # noqa: PTH112
+    for folder in dict.fromkeys(folders):
         for file in _protocol_files(folder):
             try:
                 documents.setdefault(str(file), load(file))
@@ -104,7 +106,7 @@ def _protocol_files(folder: Path) -> Iterator[Path]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
+    if not isdir(path):  # noqa: PTH112 - see the import
         yield path
         return
     found = [

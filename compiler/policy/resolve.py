@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any
 
 from compiler.catalogue import Catalogue
@@ -20,10 +21,11 @@ from compiler.model.finding import Code, Finding, Place, Severity
 from compiler.model.intent import Action, Decision, Exposure, Intent, OnDeviation, Origin
 from compiler.model.judge import home_zone
 from compiler.model.protocol import PORTED, Flow, Protocol, layer4_name
-from compiler.policy.conflicts import conflicts
+from compiler.policy.conflicts import conflicts, rivals
 from compiler.policy.entry import Entry, Ports, Reader
 from compiler.policy.plays import Play
 from compiler.source import schema
+from compiler.source.secrets import public
 from compiler.source.template import Templar, is_template
 
 
@@ -94,15 +96,26 @@ def resolve(
     variables: Mapping[str, Any],
     today: date,
     allow_expired: bool = False,  # noqa: FBT001, FBT002 - mirrors the flag
+    extra_vars: Mapping[str, Any] = MappingProxyType({}),
 ) -> Resolved:
     """Resolve the plays that match a device (with their numbers) into its intent.
 
+    ``variables`` are the host's; a play's own win over them, ``extra_vars`` over both.
+
     Never raises for what a user wrote: the findings say it, errors among them.
     """
-    work = _Work(device, catalogue, variables, today, allow_expired)
+    work = _Work(device, catalogue, variables, today, allow_expired, extra_vars)
     for number, play in plays:
         work.read(number, play)
     return work.finish()
+
+
+def _still_template(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_still_template(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_still_template(item) for item in value)
+    return isinstance(value, str) and is_template(str(value))
 
 
 @dataclass(slots=True)
@@ -112,6 +125,7 @@ class _Work:
     variables: Mapping[str, Any]
     today: date
     allow_expired: bool
+    extra_vars: Mapping[str, Any]
     named: dict[str, _Source] = field(default_factory=dict)
     default: _Source | None = None
     exposed: list[_Source] = field(default_factory=list)
@@ -151,6 +165,7 @@ class _Work:
         )
         exposures = tuple(e for source in self.exposed if (e := self._exposure(source)) is not None)
         self.findings.extend(conflicts(decisions, self.catalogue))
+        self.findings.extend(rivals(exposures))
         intent = Intent(self.device.name, decisions, exposures, self.on_deviation)
         deciding = {item.number for item in found.values()} | {s.number for s in self.exposed}
         return Resolved(intent, tuple(dict.fromkeys(self.findings)), frozenset(deciding))
@@ -219,11 +234,13 @@ class _Work:
         """Render a part of a play; check the result again where a template stood."""
         templar = self.templars.get(source.number)
         if templar is None:
-            templar = Templar({**self.variables, **source.play.variables})
+            templar = Templar(
+                {**self.variables, **source.play.variables, **self.extra_vars}
+            )
             self.templars[source.number] = templar
         place = source.play.place(*source.path)
         try:
-            rendered: dict[str, Any] = templar.render(part, place)
+            rendered: dict[str, Any] = public(templar.render(part, place), place)
         except SourceError as error:
             self.findings.extend(replace(f, host=self.device.name) for f in error.findings)
             return None
@@ -236,6 +253,9 @@ class _Work:
             lambda path: source.play.place(*path[1:]),
             lambda path: source.play.key_place(*path[1:]),
         )
+        if not findings and _still_template(rendered):
+            text = "a template gives text that is a template again"
+            findings = [Finding(Code.V302, text, place=place)]
         self.findings.extend(replace(f, host=self.device.name) for f in findings)
         return None if findings else rendered
 

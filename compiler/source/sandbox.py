@@ -39,32 +39,32 @@ from compiler.source.budget import (
 MAX_TEXT = 20_000
 #: Not here: HTML, chance (output is stable to the byte), other roads to attributes.
 _NO_FILTERS = (
-    "attr e escape filesizeformat forceescape pprint random safe striptags urlize wordwrap xmlattr"
-).split()
+    "attr", "e", "escape", "filesizeformat", "forceescape", "pprint", "random", "safe",
+    "striptags", "urlize", "wordwrap", "xmlattr",
+)  # fmt: skip
 #: Filters and methods whose result can be as large as their operands multiplied.
-_GROWING = frozenset(
-    "batch center format indent join ljust replace rjust round slice tojson truncate zfill".split()
-)
+_GROWING = frozenset((
+    "batch", "center", "format", "indent", "join", "ljust", "replace", "rjust", "round", "slice",
+    "tojson", "truncate", "zfill",
+))  # fmt: skip
+_STRING = frozenset((
+    "capitalize", "casefold", "center", "count", "endswith", "find", "index", "isalnum",
+    "isalpha", "isascii", "isdecimal", "isdigit", "islower", "isnumeric", "isspace", "istitle",
+    "isupper", "join", "ljust", "lower", "lstrip", "partition", "removeprefix", "removesuffix",
+    "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split",
+    "splitlines", "startswith", "strip", "swapcase", "title", "upper", "zfill",
+))  # fmt: skip
+_LOOP = frozenset((
+    "changed", "cycle", "depth", "depth0", "first", "index", "index0", "last", "length",
+    "nextitem", "previtem", "revindex", "revindex0",
+))  # fmt: skip
+#: The attributes that there are, by type of the object.
 _METHODS: tuple[tuple[type, frozenset[str]], ...] = (
-    (
-        str,
-        frozenset(
-            "capitalize casefold center count endswith find index isalnum isalpha isascii isdecimal "
-            "isdigit islower isnumeric isspace istitle isupper join ljust lower lstrip partition "
-            "removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split "
-            "splitlines startswith strip swapcase title upper zfill".split()
-        ),
-    ),
+    (str, _STRING),
     (dict, frozenset(("get", "items", "keys", "values"))),
     (tuple, frozenset(("count", "index", "grouper", "list"))),
     (list, frozenset(("count", "index"))),
-    (
-        LoopContext,
-        frozenset(
-            "changed cycle depth depth0 first index index0 last length nextitem previtem revindex "
-            "revindex0".split()
-        ),
-    ),
+    (LoopContext, _LOOP),
 )
 _STATEMENTS = (
     nodes.Output, nodes.If, nodes.For, nodes.Assign, nodes.AssignBlock, nodes.With,
@@ -103,13 +103,14 @@ class _Sandbox(ImmutableSandboxedEnvironment, NativeEnvironment):
         """Join the body of ``{% set x %}`` and ``{% filter %}`` blocks."""
         return _joined(list(values))
 
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ARG002 - Jinja2's signature
         return any(isinstance(obj, kind) and attr in names for kind, names in _METHODS)
 
     def wrap_str_format(self, value: Any) -> None:
         """Give no ``str.format``: its nested widths cannot be bounded; the filter's can."""
 
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+    # The names are Jinja2's: they must not clash with keyword arguments.
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805, PYI063
         bound = getattr(__obj, "__self__", None)
         charge(bound, args, kwargs)
         if isinstance(bound, str) and __obj.__name__ in _GROWING:
@@ -171,17 +172,17 @@ def _through(name: str, node: Any, *args: nodes.Expr) -> nodes.Expr:
 
 
 @pass_context
-def _pay(context: Context, value: Any) -> Any:
+def _pay(_context: Context, value: Any) -> Any:
     charge(value)
     return value
 
 
-def _meter(context: Context, items: Any, weight: int) -> Iterator[Any]:
+def _meter(_context: Context, items: Any, weight: int) -> Iterator[Any]:
     return metered(items, weight)
 
 
 @pass_context
-def _join(context: Context, values: list[Any]) -> str:
+def _join(_context: Context, values: list[Any]) -> str:
     return _joined(values)
 
 
@@ -224,7 +225,7 @@ def _leading(wants: _PassArg | None, context: Context) -> tuple[Any, ...]:
     return (context.environment,) if wants is _PassArg.environment else ()
 
 
-def _check_start(attribute: object = None, start: object = 0) -> None:
+def _check_start(attribute: object = None, start: object = 0) -> None:  # noqa: ARG001
     if not isinstance(start, int | float):
         raise SecurityError("'sum' adds numbers only")
 
@@ -267,8 +268,8 @@ def evaluate(text: str, variables: Mapping[str, Any], place: Place | None) -> An
         STEPS.reset(token)
 
 
-#: What Jinja2 and the operators raise for templates that make no sense (``SyntaxError``: Python's, for
-#: blocks nested too deeply).
+#: What Jinja2 and the operators raise for templates that make no sense (``SyntaxError`` is
+#: Python's, for blocks nested too deeply).
 _MISTAKES = (
     JinjaError, ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError,
     SyntaxError, TypeError, ValueError,

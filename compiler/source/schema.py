@@ -111,18 +111,25 @@ def _finding(error: ValidationError, place_of: PlaceOf, key_place_of: PlaceOf) -
             close = difflib.get_close_matches(str(value), [str(word) for word in limit], 1)
             hint = f"did you mean '{close[0]}'?" if close else ""
         case "minItems" | "minProperties" | "minLength":
-            code = Code.P109 if path and path[-1] in ("to", "from") else code
-            message = f"{_key(path)} is empty"
-            hint = "an empty list would mean nothing; leave the key out to mean everything"
+            code, message, hint = _empty(path)
         case "pattern":
             message = f"{_key(path)}: {_shown(value)} does not have the right form"
             hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+        case "oneOf" | "anyOf" if value is None:
+            code, message, hint = _empty(path)
         case "oneOf" | "anyOf":
             message = f"{_key(path)}: {_shown(value)} has none of the allowed forms"
             hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
         case _:
             message = f"{_key(path)}: {error.message}"
     return Finding(code, message, place=place, hint=hint)
+
+
+def _empty(path: tuple[Any, ...]) -> tuple[Code, str, str]:
+    limit = {"to", "from", "families", "ports"}.intersection(path[-2:])
+    hint = "an empty list would mean nothing; leave the key out to mean everything"
+    code = Code.P109 if limit & {"to", "from"} else Code.P102
+    return code, f"{_key(path)} is empty", hint if limit else ""
 
 
 def _unknown_key(

@@ -157,6 +157,30 @@ def plain(value: Any) -> Any:
     return value
 
 
+def public(value: Any, place: Place | None) -> Any:
+    """Give a value on if it holds no secret: bundles, manifests and ``explain`` will show it.
+
+    Raises:
+        SecretError: V305.
+    """
+    parts = [value]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, Secret):
+            raise SecretError.of(
+                Code.V305,
+                "a secret cannot be part of a policy or of a router's description: the compiled "
+                "files and `explain` would show it",
+                place,
+                "keep this value in a file that is not encrypted",
+            )
+        if isinstance(part, dict):
+            parts.extend(part.values())
+        elif isinstance(part, list):
+            parts.extend(part)
+    return value
+
+
 def _from_vault(secret: Secret) -> str:
     return vault.current_keys().open(secret.reference, secret.place)
 

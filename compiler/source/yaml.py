@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from compiler.errors import SourceError
+from compiler.errors import PassthruError, SourceError
 from compiler.model.finding import Code, Finding, Place
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -43,7 +44,7 @@ _PLAIN_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _OPENING = (CollectionStartEvent, MappingStartEvent, SequenceStartEvent)
 _CLOSING = (CollectionEndEvent, MappingEndEvent, SequenceEndEvent)
 
-Path_ = tuple[str | int, ...]
+Path_ = tuple[str | int | None, ...]
 #: A key (none in a list) and its value.
 _Member = tuple[ScalarNode | None, Node]
 #: Makes the value of a scalar with a tag of ours (``!vault``): text and place in, value out.
@@ -61,7 +62,7 @@ class Document:
     file: str
     data: Any
     _root: Node | None = field(repr=False, compare=False, default=None)
-    _members: dict[int, dict[str, _Member]] = field(repr=False, compare=False, default_factory=dict)
+    _members: dict[int, dict[object, _Member]] = field(repr=False, compare=False, default_factory=dict)
 
     def place(self, path: Path_ = ()) -> Place:
         """Give the place of the value at ``path``; of its nearest known ancestor otherwise."""
@@ -84,7 +85,7 @@ class Document:
             found = key if want_key and key is not None else node
         return _place(self.file, found)
 
-    def _child(self, node: Node, step: str | int) -> _Member | None:
+    def _child(self, node: Node, step: str | int | None) -> _Member | None:
         if isinstance(node, SequenceNode):
             inside = isinstance(step, int) and 0 <= step < len(node.value)
             return (None, node.value[step]) if inside else None
@@ -93,7 +94,7 @@ class Document:
         members = self._members.get(id(node))
         if members is None:
             members = self._members[id(node)] = _members_of(node)
-        return members.get(str(step))
+        return members.get(step)
 
 
 def load(path: Path, tags: TagTable | None = None, name: str | None = None) -> Document:
@@ -130,15 +131,18 @@ def read_text(path: Path, name: str | None = None, limit: int = MAX_BYTES) -> st
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = raw[: error.start]
-        line = before.count(b"\n") + 1
-        column = error.start - (before.rfind(b"\n") + 1) + 1
+        start = error.start + raw.startswith(BOM_UTF8) * len(BOM_UTF8)
         raise SourceError.of(
             Code.P108,
-            f"byte 0x{raw[error.start]:02x} is not UTF-8",
-            Place(name, line, column),
+            f"byte 0x{raw[start]:02x} is not UTF-8",
+            _after(raw[:start].decode("utf-8-sig"), name),
             "save the file as UTF-8",
         ) from None
+
+
+def _after(text: str, file: str) -> Place:
+    """Give the place that follows ``text``, the beginning of a file."""
+    return Place(file, text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1)
 
 
 def loads(text: str, file: str, tags: TagTable | None = None) -> Document:
@@ -171,12 +175,13 @@ def _compose(text: str, file: str) -> Node | None:
     """
     try:
         _check_depth(_reader(), text, file)
-        return _reader().compose(text)
+        root: Node | None = _reader().compose(text)
     except MarkedYAMLError as error:
         if "unexpected ':'" not in str(error.problem) or len(text) > _MAX_SLOW:
             raise
-    _check_depth(_reader(pure=True), text, file)
-    return _reader(pure=True).compose(text)
+        _check_depth(_reader(pure=True), text, file)
+        root = _reader(pure=True).compose(text)
+    return root
 
 
 def _reader(*, pure: bool = False) -> YAML:
@@ -226,22 +231,43 @@ def _syntax_finding(error: MarkedYAMLError, text: str, file: str) -> Finding:
 
 
 def _character_finding(error: YAMLError, text: str, file: str) -> Finding:
+    """Place a character that YAML does not allow; libyaml counts in bytes of UTF-8."""
     position = getattr(error, "position", 0) or 0
-    before = text[:position]
-    place = Place(file, before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1)
-    character = text[position : position + 1]
-    message = f"character U+{ord(character):04X} is not allowed in YAML" if character else str(error)
-    return Finding(Code.P101, message, place=place)
+    place = _after(text.encode(errors="replace")[:position].decode(errors="ignore"), file)
+    lines = text.split("\n")
+    rest = lines[place.line - 1][place.column - 1 :]
+    name = f"U+{ord(rest[0]):04X}" if rest else "here"
+    return Finding(Code.P101, f"character {name} is not allowed in YAML", place=place)
 
 
-def _members_of(node: MappingNode) -> dict[str, _Member]:
-    """Index a mapping's keys as text; its own win over merged ones, the last over the first."""
-    members: dict[str, _Member] = {}
+def _members_of(node: MappingNode) -> dict[object, _Member]:
+    """Index a mapping by key; its own win over merged ones, the last over the first.
+
+    A key can be asked for by what it means (``5``, ``True``) and by what is written (``yes``).
+    """
+    members: dict[object, _Member] = {}
     for merged in reversed(list(_merged_nodes(node))):
         if isinstance(merged, MappingNode):
             members.update(_members_of(merged))
-    members.update({str(k.value): (k, v) for k, v in node.value if k.tag != _MERGE})
+    for key, value in node.value:
+        if key.tag != _MERGE and isinstance(key, ScalarNode):
+            members[str(key.value)] = members[_meaning(key)] = (key, value)
     return members
+
+
+def _meaning(node: ScalarNode) -> object:
+    convert = _CONVERT.get(str(node.tag), str)
+    try:
+        return convert(node.value)
+    except ValueError:
+        return node.value
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    if isinstance(node, MappingNode):
+        yield from (part for pair in node.value for part in pair)
+    else:
+        yield from node.value
 
 
 def _merged_nodes(node: MappingNode) -> Iterator[Node]:
@@ -260,37 +286,37 @@ class _Builder:
         self._built: dict[int, Any] = {}
 
     def check_size(self, root: Node) -> None:
-        """Refuse a document that is huge, or endless, once its aliases are written out."""
-        sizes: dict[int, int] = {}
+        """Refuse a document that is huge, deep or endless once its aliases are written out."""
+        measured: dict[int, tuple[int, int]] = {}
         open_nodes: set[int] = set()
         written = 0
 
-        def size(node: Node) -> int:
+        def measure(node: Node) -> tuple[int, int]:
             nonlocal written
             if isinstance(node, ScalarNode):
                 written += 1
-                return 1
-            known = sizes.get(id(node))
-            if known is not None:
-                return known
+                return 1, 0
+            if id(node) in measured:
+                return measured[id(node)]
             if id(node) in open_nodes:
-                raise SourceError.of(
-                    Code.P107, "an alias refers to something that contains it", _place(self.file, node)
-                )
+                raise self._too_large("an alias refers to something that contains it", node)
             open_nodes.add(id(node))
-            if isinstance(node, MappingNode):
-                total = 1 + sum(size(key) + size(value) for key, value in node.value)
-            else:
-                total = 1 + sum(size(item) for item in node.value)
+            parts = [measure(part) for part in _parts(node)]
             open_nodes.discard(id(node))
-            sizes[id(node)] = total
-            return total
+            total = 1 + sum(size for size, _ in parts)
+            depth = 1 + max((depth for _, depth in parts), default=0)
+            if depth > MAX_DEPTH:
+                text = f"nested deeper than {MAX_DEPTH} levels, with its aliases written out"
+                raise self._too_large(text, node)
+            measured[id(node)] = total, depth
+            return total, depth
 
-        expanded = size(root)
+        expanded, _ = measure(root)
         if expanded > MAX_EXPANDED and expanded > 10 * written:
-            raise SourceError.of(
-                Code.P107, f"the aliases expand to {expanded:,} values", _place(self.file, root)
-            )
+            raise self._too_large(f"the aliases expand to {expanded:,} values", root)
+
+    def _too_large(self, message: str, node: Node) -> PassthruError:
+        return SourceError.of(Code.P107, message, _place(self.file, node))
 
     def build(self, node: Node) -> Any:
         """Build the value of a node (once, however many aliases point at it)."""
@@ -318,7 +344,8 @@ class _Builder:
                 self._say(Code.P101, "a key must be a plain value", key_node)
                 continue
             if key in own:
-                self._say(Code.P103, f"'{key}' is written twice (first on line {places[key].line})", key_node)
+                first = places[key].line
+                self._say(Code.P103, f"'{key}' is written twice (first on line {first})", key_node)
             places[key] = _place(self.file, key_node)
             own[key] = self.build(value_node)
         merged: dict[Any, Any] = {}
@@ -340,6 +367,7 @@ class _Builder:
             try:
                 return convert(node.value)
             except ValueError:
+                self._say(Code.P101, f"'{node.value[:40]}' is not a number that can be read", node)
                 return node.value
         make = self.tags.get(tag)
         if make is not None:
@@ -367,21 +395,27 @@ def _integer(text: str) -> int:
     return sign * int(digits, base)
 
 
-def _float(text: str) -> float:
+def _float(text: str) -> float | str:
     digits = text.replace("_", "").lower()
     if digits.endswith(".inf"):
         return -math.inf if digits.startswith("-") else math.inf
-    return math.nan if digits == ".nan" else float(digits)
+    if digits == ".nan":
+        return math.nan
+    return float(digits) if _DOTTED.fullmatch(text) else text
 
 
 #: YAML 1.1 calls these booleans; PyYAML, and so Ansible, does not.
 _NOT_BOOLEAN = frozenset("yYnN")
 
+#: PyYAML's, and so Ansible's, idea of a float: with a dot, no sign before a leading dot, and a sign
+#: in the exponent. ``1e3`` is text.
+_DOTTED = re.compile(r"([-+]?[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+][0-9]+)?")
+
 _CONVERT: dict[str, Callable[[str], Any]] = {
     "tag:yaml.org,2002:int": _integer,
     "tag:yaml.org,2002:float": _float,
     "tag:yaml.org,2002:bool": lambda text: text.lower() in ("yes", "on", "true"),
-    "tag:yaml.org,2002:null": lambda text: None,
+    "tag:yaml.org,2002:null": lambda _text: None,
     "tag:yaml.org,2002:timestamp": str,
     "tag:yaml.org,2002:value": str,
     "!": str,

@@ -1,25 +1,29 @@
 """The document form: an object behind HTTP that can only be written whole.
 
 The bundle holds ``read.json`` (the request that reads the object) and ``write.json`` (the request
-that writes it). A write carries every field: fields that the policy does not decide get the
-value that the router gave before. Without such an answer they hold the marker
-``{"from": "read"}``, and the document says that it is not complete and what is to be filled in.
+that writes it); the router's answer is JSON or XML. A write carries every field: fields that the
+policy does not decide get the value that the router gave before. Without such an answer they hold
+the marker ``{"from": "read"}``, and the document says that it is not complete and what is to be
+filled in.
 Neither document holds a password, a token or a cookie: whoever sends it adds them.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from compiler.errors import NativeError
 from compiler.model.finding import Code
 from compiler.model.target import Bundle, File, Procedure, Step, StepName
+from compiler.toggles import jsontext, xmltext
 from compiler.toggles.family import Family, Scalar, same
-from compiler.toggles.jsontext import load, splice
+from compiler.toggles.jsontext import load
+from compiler.toggles.soap import envelope
 
 NATIVE = "write.json"
 READ = "read.json"
@@ -31,7 +35,10 @@ FROM_READ = MappingProxyType({"from": "read"})
 class Request:
     """An HTTP request: ``body`` holds what surrounds the fields, ``inside`` the way to them.
 
-    ``encoding`` is ``json`` or ``form``. ``asks`` says that a read names the fields, empty.
+    For SOAP the last step of ``inside`` is the action, in ``namespace``.
+
+    ``encoding`` is ``json``, ``form``, ``soap`` or, without a body, ``none``. ``asks`` says that
+    a read names the fields, empty.
     """
 
     path: str
@@ -40,21 +47,97 @@ class Request:
     inside: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     asks: bool = False
+    method: str = "POST"
+    namespace: str = ""
+
+
+class Answer(Protocol):
+    """How a router's answer holds the object."""
+
+    def fields(self, text: str) -> Mapping[str, Any]:
+        """Give every field of the object.
+
+        Raises:
+            NativeError: the text is empty, cut off, or says that the request failed.
+        """
+        ...
+
+    def splice(self, text: str, values: Mapping[str, Scalar]) -> str:
+        """Change fields in the text, and no other byte of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JsonAnswer:
+    """An object in JSON: the way to it, and the member that says whether the request worked."""
+
+    container: tuple[str, ...]
+    ok: tuple[str, Scalar | int]
+
+    def fields(self, text: str) -> Mapping[str, Any]:
+        """Give the members of the object."""
+        data: Any = load(text, "the router's answer")
+        key, wanted = self.ok
+        _must_be_ok(key, data.get(key), wanted)
+        for step in self.container:
+            data = data.get(step) if isinstance(data, dict) else None
+        if not isinstance(data, dict):
+            raise NativeError.of(
+                Code.T407, f"the router's answer holds no object '{'.'.join(self.container)}'"
+            )
+        return data
+
+    def splice(self, text: str, values: Mapping[str, Scalar]) -> str:
+        """Change members of the object."""
+        return jsontext.splice(text, self.container, values)
+
+
+@dataclass(frozen=True, slots=True)
+class XmlAnswer:
+    """An object in XML: the element whose leaves are the fields, and the leaf that says OK."""
+
+    element: str
+    ok: tuple[str, str]
+
+    def fields(self, text: str) -> Mapping[str, Any]:
+        """Give the leaves of the element."""
+        found = xmltext.leaves(text, self.element, "the router's answer")
+        key, wanted = self.ok
+        _must_be_ok(key, found[key].text if key in found else None, wanted)
+        return {name: leaf.text for name, leaf in found.items() if name != key}
+
+    def splice(self, text: str, values: Mapping[str, Scalar]) -> str:
+        """Change leaves of the element."""
+        plain = {name: str(value) for name, value in values.items()}
+        return xmltext.splice(text, self.element, plain, "the router's answer")
+
+
+def _must_be_ok(key: str, found: Any, wanted: Any) -> None:
+    if not same_json(found, wanted):
+        shown = json.dumps(found)[:80]
+        raise NativeError.of(
+            Code.T407,
+            f"the router's answer has {key} {shown}, not {json.dumps(wanted)}",
+            hint="the request failed; log in and read again",
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentForm:
-    """Settings in one object behind HTTP; ``container`` and ``ok`` describe the answer.
+    """Settings in one object behind HTTP.
 
-    ``numbers``: the router may give ``1`` where it takes ``"1"``.
+    ``numbers``: the router may give ``1`` where it takes ``"1"``. ``whole``: the object has
+    fields of any kind, more than anybody has listed; those that ``read_only`` matches belong
+    to the router and are not written.
     """
 
     read_request: Request
     write_request: Request
-    container: tuple[str, ...]
-    ok: tuple[str, Scalar]
+    answered: Answer
     sender: str
     numbers: bool = False
+    whole: bool = False
+    read_only: str = ""
     options: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType(
             {
@@ -71,28 +154,17 @@ class DocumentForm:
         found = self.answer(family, text)
         return {key: found[key] for key in family.keys}
 
-    def answer(self, family: Family, text: str) -> dict[str, Scalar]:
+    def answer(self, family: Family, text: str) -> dict[str, Any]:
         """Read every field of the object from a router's answer.
 
         Raises:
-            NativeError: no JSON, not successful, or a field is missing or of another kind.
+            NativeError: not readable, not successful, or a field is missing or of another kind.
         """
-        data: Any = load(text, "the router's answer")
-        key, wanted = self.ok
-        if not same_json(data.get(key), wanted):
-            shown = json.dumps(data.get(key))[:80]
-            raise NativeError.of(
-                Code.T407,
-                f"the router's answer has {key} {shown}, not {json.dumps(wanted)}",
-                hint="the request failed; log in and read again",
-            )
-        for step in self.container:
-            data = data.get(step) if isinstance(data, dict) else None
-        if not isinstance(data, dict):
-            raise NativeError.of(
-                Code.T407, f"the router's answer holds no object '{'.'.join(self.container)}'"
-            )
-        return self._fields(family, data, (*family.keys, *family.carried))
+        data = self.answered.fields(text)
+        if not self.whole:
+            return self._fields(family, data, (*family.keys, *family.carried))
+        writable = {k: v for k, v in data.items() if not re.match(self.read_only, k)}
+        return {**writable, **self._fields(family, data, family.keys)}
 
     def _fields(
         self, family: Family, data: Mapping[str, Any], names: tuple[str, ...]
@@ -125,27 +197,38 @@ class DocumentForm:
             return self.render(family, values, observed).native_text
         present = self.answer(family, text)
         differing = {key: v for key, v in values.items() if not same(v, present[key])}
-        return splice(text, self.container, differing)
+        return self.answered.splice(text, differing)
 
     def render(self, family: Family, values: Mapping[str, Scalar], observed: str) -> Bundle:
         """Print ``read.json`` and ``write.json``."""
         known = self.answer(family, observed) if observed else {}
         fields: dict[str, Any] = {
             name: values.get(name, known.get(name, dict(FROM_READ)))
-            for name in (*family.carried, *family.keys)
+            for name in dict.fromkeys((*family.carried, *known, *family.keys))
+            if not (self.whole and known and name not in known)
         }
-        fill = sorted(name for name, value in fields.items() if isinstance(value, dict))
+        fill = sorted(name for name, value in fields.items() if value == FROM_READ)
+        more = self._more(known=bool(known))
         asked = dict.fromkeys(fields, "") if self.read_request.asks else {}
         read = {**_request(self.read_request, asked), "sender": self.sender}
         write = {
             **_request(self.write_request, fields),
             "sender": self.sender,
             "managed": sorted(values),
-            "complete": not fill,
+            "complete": not fill and not more,
             "fill": fill,
-        }
-        files = (File(READ, _json(read)), File(NATIVE, _json(write)))
-        return Bundle(files, NATIVE)
+        } | ({"fill_also": more} if more else {})
+        files = [File(READ, _json(read)), File(NATIVE, _json(write))]
+        if self.write_request.encoding == "soap":
+            files.append(File("read.xml", _soap(self.read_request, asked)))
+            if write["complete"]:
+                files.append(File("write.xml", _soap(self.write_request, fields)))
+        return Bundle(tuple(sorted(files, key=lambda file: file.path)), NATIVE)
+
+    def _more(self, *, known: bool) -> str:
+        if known or not self.whole:
+            return ""
+        return f"every other field that the answer holds, except those that match {self.read_only}"
 
     def procedure(self, family: Family, values: Mapping[str, Scalar]) -> Procedure:
         """Give the steps over HTTP: read, write whole, read again."""
@@ -191,12 +274,16 @@ def _request(request: Request, fields: Mapping[str, Any]) -> dict[str, Any]:
         inside = inside.setdefault(step, {})
     inside.update(fields)
     return {
-        "method": "POST",
+        "method": request.method,
         "path": request.path,
         "headers": dict(request.headers),
         "encoding": request.encoding,
         "body": body,
     }
+
+
+def _soap(request: Request, fields: Mapping[str, str]) -> bytes:
+    return envelope(request.inside[-1], request.namespace, fields).encode()
 
 
 def _json(data: Mapping[str, Any]) -> bytes:

@@ -99,11 +99,8 @@ def _outbound(family: Family, values: Mapping[str, Scalar], probe: Probe) -> tup
         if any(match.covers(probe) for match in value.unsure):
             return Verdict.UNKNOWN, f"{toggle.key}={value.shown}: {toggle.unsure_because}"
         if any(match.covers(probe) for match in value.drops):
-            return (
-                Verdict.UNKNOWN,
-                f"whether {toggle.key}={value.shown} has an effect without "
-                f"{toggle.gate} is not known",
-            )
+            drop = f"{toggle.key}={value.shown}"
+            return Verdict.UNKNOWN, f"whether {drop} does anything without {toggle.gate} is unknown"
         passing.append(f"{toggle.key}={value.shown}")
     return Verdict.PASS, ", ".join(passing) or "no switch of this family touches it"
 

@@ -86,9 +86,7 @@ class Value:
         known = [(facts.get(fact), matches) for fact, matches in self.builds]
         drops = [match for stated, matches in known if stated is True for match in matches]
         unsure = [m for stated, matches in known if not isinstance(stated, bool) for m in matches]
-        return replace(
-            self, drops=(*self.drops, *drops), unsure=(*self.unsure, *unsure), builds=()
-        )
+        return replace(self, drops=(*self.drops, *drops), unsure=(*self.unsure, *unsure), builds=())
 
     @property
     def inert(self) -> bool:

@@ -113,7 +113,8 @@ class ScriptedTarget:
         files = [native if file.path == bundle.native else file for file in bundle.files]
         if settings.rules:
             text = self._place.script(settings.rules).encode()
-            files.append(File(self._place.file_name, text, 0o755))
+            mode = 0o755 if self._place.shebang else 0o644
+            files.append(File(self._place.file_name, text, mode))
         return Bundle(tuple(sorted(files, key=lambda file: file.path)), bundle.native)
 
     def parse(self, native: str, device: Device) -> ScriptedSettings:
@@ -238,7 +239,7 @@ class ScriptedTarget:
             raise NativeError.of(
                 Code.T407,
                 f"where {self._place.name} begins and ends in this listing is not clear",
-                hint=f"read it with the procedure's own step, which puts it below {self._place.mark}",
+                hint=f"read it with the procedure's own step, which marks it {self._place.mark}",
             )
         return native, ""
 

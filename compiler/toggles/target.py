@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from compiler.errors import NativeError
-from compiler.model.device import Device, Fact
+from compiler.model.device import Device
 from compiler.model.effect import Effect, Probe
-from compiler.model.finding import Code, Finding
+from compiler.model.finding import Finding
 from compiler.model.intent import Intent
 from compiler.model.target import Bundle, Capabilities, Procedure
 from compiler.toggles import effects as toggle_effects
+from compiler.toggles.checks import error, fact, zones
 from compiler.toggles.family import FactSpec, Family, Scalar, ToggleSettings
 from compiler.toggles.notes import notes
 from compiler.toggles.solve import solve
 
-_KINDS: dict[type, str] = {str: "text", bool: "true or false", int: "a whole number"}
 _KERNEL = FactSpec(
     "kernel",
     "kernel release as `uname -r` prints it; before 4.7 a loaded NAT helper is assigned by itself",
@@ -48,7 +47,7 @@ class ToggleTarget:
         return self._families[0].capabilities
 
     def family(self, device: Device) -> Family:
-        """Give the family of the device's flavour and build; the default flavour for no valid one."""
+        """Give the family of the device's flavour and build; the default for no valid one."""
         flavour = device.facts.get("flavour")
         found = next((f for f in self._families if f.flavour == flavour), self._families[0])
         return found.settled(device.facts)
@@ -76,13 +75,13 @@ class ToggleTarget:
     def check(self, device: Device) -> Sequence[Finding]:
         """Judge zones, facts and the observed answer."""
         family = self.family(device)
-        found = list(_zones(device))
+        found = list(zones(device))
         for spec in self._facts(family):
             if spec.name in device.facts:
-                found += _fact(spec, device.facts[spec.name], device)
+                found += fact(spec, device.facts[spec.name], device)
         observed = device.options.get("observed", "")
         if not isinstance(observed, str):
-            found.append(_error(device, "passthru_observed must be a path", "write a file's path"))
+            found.append(error(device, "passthru_observed must be a path", "write a file's path"))
         elif "observed" in device.options:
             found += self._observed(family, observed, device)
         return found
@@ -152,28 +151,3 @@ def observed_values(family: Family, device: Device) -> Mapping[str, Scalar]:
     """Give the switches as the router's saved answer states them."""
     text = observed_text(device)
     return family.form.parse(family, text) if text else {}
-
-
-def _error(device: Device, message: str, hint: str) -> Finding:
-    return Finding(Code.T404, message, place=device.place, hint=hint, host=device.name)
-
-
-def _zones(device: Device) -> Iterator[Finding]:
-    for zones, role in ((device.lan_zones, "lan"), (device.wan_zones, "wan")):
-        if not zones:
-            yield _error(
-                device,
-                f"the router has no {role} zone, so nothing can be said of its traffic",
-                f"name one in passthru_zones, e.g. {role}: {{}}",
-            )
-
-
-def _fact(spec: FactSpec, value: Fact, device: Device) -> Iterator[Finding]:
-    name = f"passthru_facts.{spec.name}"
-    if type(value) is not spec.kind:
-        yield _error(device, f"{name} must be {_KINDS[spec.kind]}", spec.description)
-    elif spec.allowed and value not in spec.allowed:
-        words = " or ".join(f"'{word}'" for word in spec.allowed)
-        yield _error(device, f"{name} must be {words}, not {value!r}", spec.description)
-    elif spec.pattern and not re.fullmatch(spec.pattern, str(value)):
-        yield _error(device, f"{name}: {value!r} does not have the right form", spec.description)

@@ -1,8 +1,9 @@
-"""Linksys Smart Wi-Fi: the firewall object behind JNAP, with inverted switches."""
+"""Linksys: Smart Wi-Fi through JNAP with inverted switches, and the WRT54G's nvram switches."""
 
 from __future__ import annotations
 
 from compiler.toggles.target import ToggleTarget
+from targets.linksys.classic import CLASSIC
 from targets.linksys.jnap import JNAP
 
-TARGET = ToggleTarget(JNAP)
+TARGET = ToggleTarget(JNAP, CLASSIC)

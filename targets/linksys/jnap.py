@@ -8,7 +8,7 @@ from __future__ import annotations
 from compiler.model.effect import HelperState
 from compiler.model.protocol import AH, BOTH_FAMILIES, ESP, GRE, TCP, UDP
 from compiler.model.target import Capabilities
-from compiler.toggles.document import DocumentForm, Request
+from compiler.toggles.document import DocumentForm, JsonAnswer, Request
 from compiler.toggles.family import IPV6, Family, HelperFact, Match, Toggle, Value
 
 _ACTION = "http://linksys.com/jnap/firewall/"
@@ -83,8 +83,7 @@ JNAP = Family(
         write_request=Request(
             "/JNAP/", "json", headers=(("X-JNAP-Action", f"{_ACTION}SetFirewallSettings"),)
         ),
-        container=("output",),
-        ok=("result", "OK"),
+        answered=JsonAnswer(("output",), ("result", "OK")),
         sender="adds the header X-JNAP-Authorization and sends the body as JSON text",
     ),
     capabilities=Capabilities(

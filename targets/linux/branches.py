@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from compiler.model.intent import Action, Exposure, Intent
 from compiler.model.protocol import UDP, Family, Signature
 from targets.linux import nft
-from targets.linux.canonical import element_order, layer4_word
+from targets.linux.canonical import element_order, layer4_label, layer4_word
 from targets.linux.claims import ANY_PORT, Claim, Segment, segments
 from targets.linux.matches import (
     ACCEPT,
@@ -89,7 +89,7 @@ class Branches:
 
         The families of one protocol and port share a chain if they can.
         """
-        name = f"{_owner(segment).replace('-', '_')}_{layer4_word(segment.layer4)}_"
+        name = f"{_owner(segment).replace('-', '_')}_{layer4_label(segment.layer4)}_"
         if not segment.portless:
             name += f"{str(segment.ports).replace('-', '_')}_"
         if name in self.chains and self.chains[name].rules != rules:

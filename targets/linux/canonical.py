@@ -27,8 +27,7 @@ _WORDS = {
 }
 _LAYER4_KEYS = frozenset({"meta l4proto", "inet_proto", "ip6 nexthdr"})
 _NAME_KEYS = frozenset({"iifname", "oifname"})
-#: Names that are the same in every /etc/protocols; all others are written as numbers.
-_KEEP_NAMES = frozenset({"tcp", "udp", "gre", "esp", "ah", "sctp"})
+_LABELS = frozenset({"tcp", "udp", "gre", "esp", "ah", "sctp"})
 #: The names of IANA's registry "Assigned Internet Protocol Numbers" as netbase has them in
 #: /etc/protocols, which nft prints; the machine that reads a listing may have another file.
 _PROTOCOL_NAMES = {
@@ -145,9 +144,17 @@ def _networks(text: str) -> Iterator[Any]:
 
 
 def layer4_word(number: int) -> str:
-    """Spell a layer-4 protocol: a name that every /etc/protocols knows, else the number."""
+    """Spell a layer-4 protocol: by number, because nft knows names only from /etc/protocols.
+
+    Small systems lack that file (Debian's nftables does not depend on netbase).
+    """
+    return str(number)
+
+
+def layer4_label(number: int) -> str:
+    """Name a layer-4 protocol for the name of a chain: ``tcp``, ``gre``, else its number."""
     name = LAYER4_NAMES.get(number, "")
-    return name if name in _KEEP_NAMES else str(number)
+    return name if name in _LABELS else str(number)
 
 
 def network_word(network: IPv4Network | IPv6Network) -> str:

@@ -63,7 +63,7 @@ def _between(
             first = replace(first, state="related")
     outcome = walker.forward(first)
     if outcome.verdict == "accept":
-        back = walker.forward(_reply(replace(first, state="established")))
+        back = walker.forward(_answer(probe, first))
         if back.verdict == "drop":
             outcome = Outcome("drop", f"its reply is dropped: {back.because}")
     if outcome.verdict == "drop":
@@ -143,6 +143,17 @@ def _reply(packet: Packet) -> Packet:
         destination_port=packet.source_port,
         direction="reply" if packet.direction == "original" else "original",
     )
+
+
+def _answer(probe: Probe, first: Packet) -> Packet:
+    """Give the answer to a packet that passed.
+
+    Data that no helper announced has its own number in each direction (GRE's call ID), so its
+    answers belong to no connection.
+    """
+    if probe.flow.carried and first.state == "new":
+        return _opened_by_far_end(first)
+    return _reply(replace(first, state="established"))
 
 
 def _cuts(walker: Walker, probe: Probe, first: Packet) -> bool:

@@ -104,8 +104,10 @@ class NewTraffic:
                 nft.Match("ct state", ("new",)),
             )
             for inside in self.where.inside(claim, self.where.clients):
-                matches = (family_match(claim.family), *inside, *marks)
-                yield from log_lines(claim.decision, "pass", matches)
+                # nft leaves the family out of its listing where `ip6 nexthdr` says it.
+                seen = hidden(segment.layer4, segment.family)
+                family = () if seen else (family_match(segment.family),)
+                yield from log_lines(claim.decision, "pass", (*family, *inside, *marks))
 
     def _outgoing(self) -> Iterator[nft.Rule]:
         within = self.where.pairs.within("within_")

@@ -13,7 +13,7 @@ from typing import TypeVar
 from compiler.errors import NativeError
 from compiler.model.finding import Code, Place
 from targets.linux import nft
-from targets.linux.canonical import canonical_list, element_order
+from targets.linux.canonical import canonical_list, element_order, layer4_label
 from targets.linux.reader import Reader
 from targets.linux.statements import read_key, read_pair, read_rule
 
@@ -88,13 +88,13 @@ def _helper(reader: Reader) -> nft.HelperObject:
     reader.expect("type")
     type_ = reader.take().strip('"')
     reader.expect("protocol")
-    protocol = reader.take()
+    protocol = reader.value("meta l4proto")
     reader.skip_ends()
     reader.expect("l3proto")
     l3proto = reader.take()
     reader.skip_ends()
     reader.expect("}")
-    return nft.HelperObject(name, type_, protocol, l3proto)
+    return nft.HelperObject(name, type_, layer4_label(int(protocol)), l3proto)
 
 
 def _set(reader: Reader) -> nft.Set:

@@ -10,6 +10,9 @@ _FILES = (
     "etc/passthru etc/sysctl.d/90-passthru.conf etc/modules-load.d/passthru.conf "
     "etc/systemd/system/passthru.service"
 )
+_SWITCHES = "/proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"
+#: Without /etc/protocols nft lists a helper's protocol as a number, which it does not read again.
+_READABLE = '/type "/{s/protocol 6$/protocol tcp/;s/protocol 17$/protocol udp/;}'
 _SAVED = "/var/lib/passthru/before"
 
 
@@ -35,11 +38,11 @@ def procedure(table: nft.Table, options: Options) -> Procedure:
         Step(
             StepName.VERIFY,
             "the table is loaded" + (" and the router forwards" if options.gateway else ""),
-            f"nft list table inet {name}"
+            f"set -e\nnft list table inet {name}"
             + ('\n[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ]' if options.gateway else ""),
         ),
         Step(StepName.CONFIRM, "forget the saved state", f"rm -rf {_SAVED}"),
-        Step(StepName.ROLLBACK, "bring back what was there", _bring_back(name)),
+        Step(StepName.ROLLBACK, "bring back what was there", _bring_back()),
     )
     return Procedure("ssh", steps)
 
@@ -50,21 +53,30 @@ rm -rf {_SAVED}
 mkdir -p {_SAVED}
 printf 'table inet {name}\\ndelete table inet {name}\\n' > {_SAVED}/rules.nft
 if nft list tables | grep -qx 'table inet {name}'; then
-	nft list table inet {name} >> {_SAVED}/rules.nft
+	nft list table inet {name} | sed '{_READABLE}' >> {_SAVED}/rules.nft
 fi
 for file in {_FILES}; do
 	[ ! -e "/$file" ] || printf '%s\\n' "$file"
 done > {_SAVED}/list
-[ ! -s {_SAVED}/list ] || tar -C / -cf {_SAVED}/files.tar -T {_SAVED}/list"""
+[ ! -s {_SAVED}/list ] || tar -C / -cf {_SAVED}/files.tar -T {_SAVED}/list
+for switch in {_SWITCHES}; do
+	[ ! -r "$switch" ] || printf '%s %s\\n' "$switch" "$(cat "$switch")"
+done > {_SAVED}/switches"""
 
 
-def _bring_back(name: str) -> str:
+def _bring_back() -> str:
     return f"""set -e
 [ -f {_SAVED}/rules.nft ] || {{ echo 'nothing is saved' >&2; exit 1; }}
+while read -r switch value; do
+	[ "$(cat "$switch")" = "$value" ] || printf '%s\\n' "$value" > "$switch"
+done < {_SAVED}/switches
 nft -f {_SAVED}/rules.nft
+if [ ! -f {_SAVED}/files.tar ] && [ -d /run/systemd/system ]; then
+	systemctl disable passthru.service || :
+fi
 for file in {_FILES}; do
 	rm -rf "/$file"
 done
 [ ! -f {_SAVED}/files.tar ] || tar -C / -xf {_SAVED}/files.tar
-[ -f /etc/passthru/passthru.nft ] || nft delete table inet {name} 2>/dev/null || :
+[ ! -d /run/systemd/system ] || systemctl daemon-reload
 rm -rf {_SAVED}"""

@@ -16,6 +16,7 @@ NATIVE = "etc/passthru/passthru.nft"
 _SYSCTL = "etc/sysctl.d/90-passthru.conf"
 _MODULES = "etc/modules-load.d/passthru.conf"
 _UNIT = "etc/systemd/system/passthru.service"
+_ALL = (NATIVE, _SYSCTL, _MODULES, _UNIT)
 #: Kernel modules by helper: the tracking half and the NAT half (net/netfilter, net/ipv4/netfilter).
 _HELPER_MODULES = {
     "amanda": ("nf_conntrack_amanda", "nf_nat_amanda"),
@@ -65,8 +66,11 @@ def render(table: nft.Table, device: Device, options: Options) -> Bundle:
     script = _environment().get_template("apply.sh.j2")
     apply = script.render(
         files=[(file.path, f"{file.mode:04o}") for file in files],
+        gone=[path for path in _ALL if path not in {file.path for file in files}],
         modules=modules,
         sysctls=sysctls,
+        sysctl_file=_SYSCTL,
+        native=NATIVE,
         table=table.name,
     )
     files.insert(0, File("apply.sh", apply.encode(), 0o755))

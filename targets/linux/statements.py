@@ -154,7 +154,8 @@ def _expression(reader: Reader) -> str:
         if words in EXPRESSIONS:
             reader.at += length
             return words
-    raise reader.error(f"'{reader.next} {reader.ahead(1)}' is not an expression of this table")
+    first = reader.take()
+    raise reader.error(f"'{first} {reader.next}' is not an expression of this table")
 
 
 _STATEMENTS: Mapping[str, Callable[[Reader], nft.Statement]] = MappingProxyType(

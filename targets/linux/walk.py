@@ -6,15 +6,15 @@ and net/netfilter/nf_tables_core.c; tests hold it against a real kernel.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_address
 
 from compiler.model.device import Address
 from compiler.model.protocol import AH, TCP, UDP
 from targets.linux import nft
 from targets.linux.canonical import layer4_word
+from targets.linux.members import Members
 
 _SCTP = 132
 
@@ -121,75 +121,17 @@ def _raw(key: str, packet: Packet, mask: str) -> str | None:
     return hex(value & int(mask, 0)) if mask else hex(value)
 
 
-class _Members:
-    """The elements of a set or a list, ready to be asked for a member."""
-
-    def __init__(self, key: str, elements: Sequence[str]) -> None:
-        self._keys = key.split(" . ")
-        self._exact = {element: index for index, element in enumerate(elements)}
-        self._ranges: list[tuple[int, int, int]] = []
-        self._wide: list[tuple[list[str], int]] = []
-        for element, index in self._exact.items():
-            parts = element.split(" . ")
-            if len(parts) > 1:
-                self._wide.append((parts, index))
-            elif (span := _span(element)) is not None:
-                self._ranges.append((*span, index))
-        self._ranges.sort()
-        self._starts = [start for start, _, _ in self._ranges]
-
-    def find(self, values: Sequence[object]) -> int | None:
-        """Give the index of the element that holds the values, or nothing."""
-        if any(value is None for value in values):
-            return None
-        exact = self._exact.get(" . ".join(map(str, values)))
-        if exact is not None:
-            return exact
-        if len(values) > 1:
-            return next((i for parts, i in self._wide if all(map(_holds, parts, values))), None)
-        number = _number(values[0])
-        at = bisect_right(self._starts, number) - 1 if number is not None else -1
-        if at >= 0 and number is not None and number <= self._ranges[at][1]:
-            return self._ranges[at][2]
-        return None
-
-
-def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, (int, IPv4Address, IPv6Address)) else None
-
-
-def _span(text: str) -> tuple[int, int] | None:
-    """Give the first and last number of ``5000-5010``, ``10.0.0.0/8`` or one address."""
-    first, dash, last = text.partition("-")
-    if first.isdigit():
-        return int(first), int(last if dash else first)
-    try:
-        network = ip_network(text)
-    except ValueError:
-        return None
-    return int(network.network_address), int(network.broadcast_address)
-
-
-def _holds(part: str, value: object) -> bool:
-    if part == str(value):
-        return True
-    number = _number(value)
-    span = _span(part) if number is not None and not part.startswith('"') else None
-    return span is not None and number is not None and span[0] <= number <= span[1]
-
-
 class Walker:
     """A table made ready for many packets."""
 
     def __init__(self, table: nft.Table) -> None:
         """Index the sets and maps of a table."""
         self.table = table
-        self._sets = {s.name: _Members(s.key, s.elements) for s in table.sets}
+        self._sets = {s.name: Members(s.key, s.elements) for s in table.sets}
         self._maps = {
-            m.name: (_Members(m.key, [key for key, _ in m.elements]), m.elements)
-            for m in table.maps
+            m.name: (Members(m.key, [key for key, _ in m.elements]), m.elements) for m in table.maps
         }
-        self._lists: dict[tuple[str, tuple[str, ...]], _Members] = {}
+        self._lists: dict[tuple[str, tuple[str, ...]], Members] = {}
 
     def prerouting(self, packet: Packet) -> tuple[Packet, Outcome]:
         """Walk what stands before routing: the packet as it goes on, and what was done to it."""
@@ -236,7 +178,7 @@ class Walker:
             members = self._listed(lookup.key, tuple(key for key, _ in lookup.pairs))
             index = members.find(values)
             return None if index is None else _verdict(lookup.pairs[index][1])
-        found, elements = self._maps.get(lookup.map_name, (_Members("", ()), ()))
+        found, elements = self._maps.get(lookup.map_name, (Members("", ()), ()))
         index = found.find(values)
         return None if index is None else elements[index][1]
 
@@ -248,10 +190,10 @@ class Walker:
             outcome = Outcome(policy, f"chain {chain.name}: policy {policy}")
         return replace(outcome, met=walk.met)
 
-    def _listed(self, key: str, values: tuple[str, ...]) -> _Members:
+    def _listed(self, key: str, values: tuple[str, ...]) -> Members:
         members = self._lists.get((key, values))
         if members is None:
-            members = self._lists[(key, values)] = _Members(key, values)
+            members = self._lists[(key, values)] = Members(key, values)
         return members
 
 

@@ -1,9 +1,10 @@
-"""TP-Link home routers: the ALG page, behind two kinds of firmware."""
+"""TP-Link: the ALG page of home routers, behind two kinds of firmware, and Omada gateways."""
 
 from __future__ import annotations
 
 from compiler.toggles.target import ToggleTarget
 from targets.tplink.cgi import CGI
 from targets.tplink.luci import LUCI
+from targets.tplink.omada import OMADA
 
-TARGET = ToggleTarget(LUCI, CGI)
+TARGET = ToggleTarget(LUCI, CGI, OMADA)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from compiler.model.protocol import AH, ESP, GRE, TCP, UDP
 from compiler.model.target import Capabilities
-from compiler.toggles.document import DocumentForm, Request
+from compiler.toggles.document import DocumentForm, JsonAnswer, Request
 from compiler.toggles.family import Family, HelperFact, Loading, Match, Toggle, Value
 
 _SOURCE = (
@@ -69,8 +69,7 @@ CGI = Family(
         write_request=Request(
             "/cgi_gdpr?9", "json", {"data": _WHOLE, "operation": "so", **_OBJECT}, ("data",)
         ),
-        container=("data",),
-        ok=("success", True),
+        answered=JsonAnswer(("data",), ("success", True)),
         sender="logs in, seals the body (JSON text) as the firmware asks: sign= and data= lines",
         numbers=True,
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from compiler.model.protocol import AH, BOTH_FAMILIES, ESP, GRE, TCP, UDP
 from compiler.model.target import Capabilities
-from compiler.toggles.document import DocumentForm, Request
+from compiler.toggles.document import DocumentForm, JsonAnswer, Request
 from compiler.toggles.family import Family, HelperFact, Loading, Match, Toggle, Value
 
 _SOURCE = "captures of admin/nat?form=alg on Archer C6, A6 and AXE75; TP-Link user guides"
@@ -63,8 +63,7 @@ LUCI = Family(
     form=DocumentForm(
         read_request=Request(_PATH, "form", {"operation": "read"}),
         write_request=Request(_PATH, "form", {"operation": "write"}),
-        container=("data",),
-        ok=("success", True),
+        answered=JsonAnswer(("data",), ("success", True)),
         sender="logs in, puts its token in place of {stok}, adds the session cookie, and sends "
         "the body form-encoded (sealed with AES on firmware that asks for it)",
     ),

@@ -5,6 +5,7 @@
     c2 --/                                            |     \\-- wan2 (198.51.100.2) --/
     g1 ------ br-guest (192.168.2.0/24, 2001:db8:2::/64)
 
+The router is .254 and ::fe in its LANs; any other address of a LAN is at its first client.
 Ends never answer by themselves: what they send, a test sends through a raw socket; what reaches
 them, a test reads from a packet socket. A packet with TOS 0x10 leaves by ``wan2``.
 """
@@ -55,7 +56,7 @@ class End:
         found: dict[int, Packet] = {}
         while select.select([self._sniffer], [], [], 0)[0]:
             data, where = self._sniffer.recvfrom(65535)
-            packet = read(data) if where[2] != socket.PACKET_OUTGOING else None  # type: ignore[attr-defined]
+            packet = read(data) if where[2] != socket.PACKET_OUTGOING else None
             if packet is not None:
                 found[packet.token] = packet
         return found
@@ -130,8 +131,8 @@ class Lab:
             self.router.ip(
                 f"link add {bridge} address {_mac(bridge)} type bridge",
                 f"link set {bridge} up",
-                f"address add 192.168.{_net(bridge)}.1/32 dev {bridge}",
-                f"address add 2001:db8:{_net(bridge)}::1/128 dev {bridge} nodad",
+                f"address add 192.168.{_net(bridge)}.254/32 dev {bridge}",
+                f"address add 2001:db8:{_net(bridge)}::fe/128 dev {bridge} nodad",
             )
         for name, (bridge, last) in HOSTS.items():
             self._build_host(
@@ -160,10 +161,10 @@ class Lab:
             "link set eth0 up",
             f"address add {four}.{last}/24 dev eth0",
             f"address add {six}:{last}/64 dev eth0 nodad",
-            f"route add default via {four}.1",
-            f"route add default via {six}:1",
-            f"neighbor replace {four}.1 lladdr {_mac(bridge)} dev eth0 nud permanent",
-            f"neighbor replace {six}:1 lladdr {_mac(bridge)} dev eth0 nud permanent",
+            f"route add default via {four}.254",
+            f"route add default via {six}:fe",
+            f"neighbor replace {four}.254 lladdr {_mac(bridge)} dev eth0 nud permanent",
+            f"neighbor replace {six}:fe lladdr {_mac(bridge)} dev eth0 nud permanent",
         )
         end.run("nft", "-f", "-", text=_SILENT)
 

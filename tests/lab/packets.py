@@ -13,6 +13,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 Address = IPv4Address | IPv6Address
 TCP, UDP, GRE, SCTP = 6, 17, 47, 132
 SYN, SYN_ACK, ACK = 0x02, 0x12, 0x10
+#: Chunk INIT of SCTP: tag, window, streams out and in, first sequence number.
+_SCTP_INIT = struct.pack("!BBHIIHHI", 1, 0, 20, 7, 65000, 1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +79,28 @@ class Packet:
             )
             body += self.payload
             return body[:16] + struct.pack("!H", self._sum(body)) + body[18:]
-        return ports + self.payload if self.layer4 == SCTP else self.payload
+        if self.layer4 == SCTP:
+            body = ports + struct.pack("!II", 0, 0) + (self.payload or _SCTP_INIT)
+            return body[:8] + struct.pack("<I", _crc32c(body)) + body[12:]
+        return self.payload
 
     def _sum(self, body: bytes) -> int:
         pseudo = self.source.packed + self.destination.packed
         return _checksum(pseudo + struct.pack("!II", len(body), self.layer4) + body)
 
 
+def _crc32c(data: bytes) -> int:
+    """Give SCTP's checksum (RFC 9260 appendix A)."""
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ 0x82F63B78 * (value & 1)
+    return value ^ 0xFFFFFFFF
+
+
 def _checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
+    total: int = sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0" * (len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -116,4 +131,4 @@ def read(data: bytes) -> Packet | None:
             packet, payload=body[(offset >> 4) * 4 :], flags=flags, sequence=sequence,
             acknowledged=acknowledged,
         )  # fmt: skip
-    return replace(packet, payload=body[4:]) if layer4 == SCTP else packet
+    return replace(packet, payload=body[12:]) if layer4 == SCTP else packet

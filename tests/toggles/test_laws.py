@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -13,11 +14,16 @@ from compiler.errors import NativeError
 from compiler.model.device import Device
 from compiler.model.intent import Intent
 from compiler.model.judge import compare, probes
-from compiler.toggles.family import ToggleSettings
-from targets.asuswrt import TARGET as ASUS
+from compiler.toggles.family import Family, ToggleSettings
 from compiler.toggles.scripted import ScriptedSettings
+from compiler.toggles.solve import with_gates
+from targets.asuswrt import TARGET as ASUS
+from targets.ddwrt import TARGET as DDWRT
+from targets.dlink import TARGET as DLINK
+from targets.freshtomato import TARGET as TOMATO
 from targets.linksys import TARGET as LINKSYS
 from targets.tplink import TARGET as TPLINK
+from tests.toggles import natives
 from tests.toggles.intents import device, intents
 
 JNAP = """{"result":"OK","output":{"isIPv4FirewallEnabled":true, "isIPv6FirewallEnabled":true,
@@ -53,6 +59,8 @@ NVRAM = (
     "size: 65214 bytes (65858 left)\n"
 )
 START = "#!/bin/sh\nlogger hello\n# no newline at the end\nexit 0"
+#: Words of which a cut nvram-like text must hold one to be read at all.
+KEYS = ("fw_pt_", "nf_pptp", "_pass=", "/passthrough/")
 MERLIN = device("asuswrt", {"merlin": True, "ipv6": True}, scripts=True)
 
 CASES: list[tuple[Any, Device, str]] = [
@@ -64,9 +72,25 @@ CASES: list[tuple[Any, Device, str]] = [
     (TPLINK, device("tplink", {"flavour": "cgi"}, observed=CGI), CGI),
     (ASUS, device("asuswrt"), NVRAM),
     (ASUS, device("asuswrt", {"ipv6": True, "kernel": "4.1.27"}, observed=NVRAM), NVRAM),
+    (DDWRT, device("ddwrt", {"ipv6": True}), natives.DDWRT),
+    (DDWRT, device("ddwrt", {"ipv6": True}, scripts=True), natives.DDWRT),
+    (TOMATO, device("freshtomato", scripts=True), natives.TOMATO),
+    (DLINK, device("dlink"), natives.HNAP),
+    (DLINK, device("dlink", observed=natives.HNAP), natives.HNAP),
+    (DLINK, device("dlink", {"flavour": "rgdb"}), natives.RGDB),
+    (DLINK, device("dlink", {"flavour": "xmldb"}), natives.XMLDB),
+    (LINKSYS, device("linksys", {"flavour": "classic"}), natives.CLASSIC),
+    (TPLINK, device("tplink", {"flavour": "omada"}), natives.OMADA),
+    (TPLINK, device("tplink", {"flavour": "omada"}, observed=natives.OMADA), natives.OMADA),
     (ASUS, MERLIN, NVRAM),
     (ASUS, MERLIN, f"{NVRAM}@/jffs/scripts/firewall-start\n{START}"),
 ]
+
+
+def family_of(target: Any, router: Device) -> Family:
+    switches = target.switches(router) if hasattr(target, "switches") else target
+    found: Family = switches.family(router)
+    return found
 
 
 def values(found: ToggleSettings | ScriptedSettings) -> dict[str, str | bool]:
@@ -113,7 +137,9 @@ def test_no_other_value_deviates_less(
     least = errors(found)
     inner = values(found)
     for key, value in inner.items():
-        flipped = {**inner, key: FLIP[value]}
+        if key == "filter":
+            continue  # a gate, not a choice
+        flipped = with_gates(family_of(target, router), {**inner, key: FLIP[value]})
         choice = ToggleSettings.of(flipped)
         if isinstance(found, ScriptedSettings):
             assert errors(ScriptedSettings(choice, found.rules)) >= least
@@ -126,6 +152,8 @@ FLIP: dict[str | bool, str | bool] = {
     "0": "1",
     "on": "off",
     "off": "on",
+    "true": "false",
+    "false": "true",
     True: False,
     False: True,
 }
@@ -147,7 +175,7 @@ def test_a_cut_text_is_refused_or_says_the_same(
     text = native[: len(native) * cut // 200]
     if complete(text, native):
         assert values(target.parse(text, router)) == values(target.parse(native, router))
-    elif text.endswith("\n") and "fw_pt_" in text:
+    elif text.endswith("\n") and any(key in text for key in KEYS):
         target.parse(text, router)  # whole lines: the keys that are missing read as unset
     else:
         with pytest.raises(NativeError) as caught:
@@ -156,10 +184,10 @@ def test_a_cut_text_is_refused_or_says_the_same(
 
 
 def complete(text: str, native: str) -> bool:
-    mark = "@/jffs/scripts/firewall-start\n"
-    if mark in native:
-        return mark in text
-    return text.rstrip() == native.rstrip() and (text.endswith("\n") or native.endswith("}"))
+    mark = re.search(r"^@.*\n", native, re.MULTILINE)
+    if mark:
+        return mark[0] in text
+    return text.rstrip() == native.rstrip() and (text.endswith("\n") or native.rstrip()[-1] in "}>")
 
 
 @pytest.mark.parametrize(("target", "router", "native"), CASES)

@@ -102,7 +102,14 @@ _CGI = json.dumps(
     },
     indent=1,
 )
+_RULESETS: dict[str, Fact] = {
+    "ruleset": "WAN_OUT",
+    "ruleset6": "WAN6_OUT",
+    "ruleset_in": "WAN_IN",
+    "ruleset_in6": "WAN6_IN",
+}
 _TABLE = "inet passthru"
+_MODULES: list[Fact] = ["nf_conntrack_pptp", "nf_nat_pptp"]
 
 BUILT_IN: Mapping[str, tuple[Case, ...]] = {
     "linux": (
@@ -111,8 +118,8 @@ BUILT_IN: Mapping[str, tuple[Case, ...]] = {
         Case("linux-overlay", "linux", options={"mode": "overlay"}, nft_table=_TABLE),
     ),
     "openwrt": (
-        Case("openwrt-24.10", "openwrt", {"release": "24.10"}, foreign=(_FIREWALL,)),
-        Case("openwrt-22.03", "openwrt", {"release": "22.03"}, foreign=(_FIREWALL,)),
+        Case("openwrt-24.10", "openwrt", {"release": "24.10", "modules": _MODULES}, foreign=(_FIREWALL,)),
+        Case("openwrt-22.03", "openwrt", {"release": "22.03", "modules": _MODULES}, foreign=(_FIREWALL,)),
         Case("openwrt-19.07", "openwrt", {"release": "19.07"}, foreign=(_FIREWALL,)),
     ),
     "asuswrt": (
@@ -127,5 +134,23 @@ BUILT_IN: Mapping[str, tuple[Case, ...]] = {
     "linksys": (
         Case("linksys", "linksys", foreign=(_JNAP,)),
         Case("linksys-observed", "linksys", options={"observed": _JNAP}, foreign=(_JNAP,)),
+    ),
+    "ddwrt": (
+        Case("ddwrt", "ddwrt"),
+        Case("ddwrt-scripts", "ddwrt", {"ipv6": True}, {"scripts": True}),
+    ),
+    "dlink": (
+        Case("dlink-hnap", "dlink"),
+        Case("dlink-rgdb", "dlink", {"flavour": "rgdb"}),
+        Case("dlink-xmldb", "dlink", {"flavour": "xmldb"}),
+    ),
+    "edgeos": (Case("edgeos", "edgeos", {"other_rulesets": False}, _RULESETS),),
+    "freshtomato": (
+        Case("freshtomato", "freshtomato"),
+        Case("freshtomato-scripts", "freshtomato", {"ipv6": True}, {"scripts": True}),
+    ),
+    "vyos": (
+        Case("vyos-1.4", "vyos", {"release": "1.4"}),
+        Case("vyos-1.3", "vyos", {"release": "1.3", "other_rulesets": False}, _RULESETS),
     ),
 }

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 from compiler.build.registry import installed
-from hypothesis import HealthCheck, settings
-
 from .cases import Case, cases_of, imported
+from .profile import register
 
-EXAMPLES = 20
+register()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Use the number of examples that the command line asks for."""
+    register(config.getoption("--examples", default=None))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -33,20 +37,3 @@ def _chosen(config: pytest.Config) -> Iterator[Case]:
         return
     for name in [only] if only else installed().names:
         yield from cases_of(name)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _profile(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Use the suite's own number of examples, and leave no folder behind."""
-    before = settings.get_current_profile_name()
-    settings.register_profile(
-        "passthru-conformance",
-        settings.get_profile(before),
-        max_examples=request.config.getoption("--examples", default=None) or EXAMPLES,
-        deadline=None,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-    )
-    settings.load_profile("passthru-conformance")
-    yield
-    settings.load_profile(before)

@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from compiler.build.registry import installed
+from compiler.errors import TargetError
 
 from .cases import Case
 from .situations import situation
@@ -33,7 +34,12 @@ def digests(work: str) -> str:
             found = situation(case, data)
             if found is None:
                 continue
-            bundle = target.render(target.settings(found.intent, found.device), found.device)
+            try:
+                settings = target.settings(found.intent, found.device)
+            except TargetError as error:
+                lines.append(f"{case.name} {error}\n")
+                continue
+            bundle = target.render(settings, found.device)
             files = "".join(f"{f.path} {f.mode:o} {f.sha256}\n" for f in bundle.files)
             lines.append(f"{case.name} {hashlib.sha256(files.encode()).hexdigest()}\n")
     return "".join(lines)

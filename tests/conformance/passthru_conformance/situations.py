@@ -45,6 +45,11 @@ class Situation:
         data = {"zones": self.zones, "protocols": self.protocols, "policy": self.policy}
         return f"<{self.case.name} {json.dumps(data)}>"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
+        """Have Hypothesis print the same."""
+        del cycle
+        printer.text(repr(self))
+
 
 def device_of(case: Case, zones: Data, name: str = HOST) -> Device:
     """Make the router of a case with these zones (as in ``passthru_zones``)."""

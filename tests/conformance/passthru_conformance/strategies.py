@@ -50,7 +50,8 @@ def protocols(draw: st.DrawFn) -> Data:
     found: Data = {}
     for id_ in draw(st.lists(st.sampled_from(_OWN), max_size=2, unique=True)):
         ported = draw(st.booleans())
-        flow: Data = {"layer4": draw(st.sampled_from(["udp", "tcp", "sctp"] if ported else [94, "ipip"]))}
+        kinds = ["udp", "udp", "tcp", "tcp", "sctp"] if ported else [94, "ipip"]
+        flow: Data = {"layer4": draw(st.sampled_from(kinds))}
         if ported:
             first = draw(st.integers(20000, 30000))
             flow["ports"] = [first, f"{first + 5}-{first + 9}"][: draw(st.integers(1, 2))]
@@ -119,16 +120,16 @@ def exposures(draw: st.DrawFn, housed: list[str]) -> Data:
 
 
 @st.composite
-def data(draw: st.DrawFn) -> Data:
-    """Give a router's zones, a user's protocols and a policy, as JSON data."""
-    drawn, own = draw(zones()), draw(protocols())
+def data(draw: st.DrawFn, like: Data | None = None) -> Data:
+    """Give a router's zones (or those), a user's protocols and a policy, as JSON data."""
+    drawn, own = like or draw(zones()), draw(protocols())
     return {"zones": drawn, "protocols": own, "policy": draw(policies(drawn, own))}
 
 
 @st.composite
-def situations(draw: st.DrawFn, case: Case) -> Situation:
+def situations(draw: st.DrawFn, case: Case, like: Data | None = None) -> Situation:
     """Give a resolved situation of a case."""
-    found = situation(case, draw(data()))
+    found = situation(case, draw(data(like)))
     return found if found is not None else reject()
 
 

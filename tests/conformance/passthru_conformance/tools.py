@@ -62,12 +62,10 @@ def _listing(folder: Path, number: int, text: str) -> str:
 
 
 def check_shell(scripts: Iterable[str]) -> None:
-    """Have every shell parse every script.
-
-    All of them go through one process: each is the body of a function, and a script that is
-    refused is tried again alone, for the message.
-    """
+    """Have every shell parse every script."""
     unique = sorted(set(scripts))
+    if not unique:
+        return
     with tempfile.TemporaryDirectory() as name:
         for number, script in enumerate(unique):
             Path(name, f"{number}.sh").write_text(script)

@@ -12,8 +12,8 @@ from compiler.model.intent import Action, Limits
 from compiler.model.judge import compare, probes
 from compiler.model.protocol import ByteMatch, Family, Signature
 from compiler.toggles.family import ToggleSettings
-from targets.asuswrt import TARGET
 from compiler.toggles.scripted import ScriptedSettings
+from targets.asuswrt import TARGET
 from tests.toggles.intents import FLOWS, block, decision, device, intent, let, probe
 
 ROUTER = device("asuswrt", {"ipv6": True, "kernel": "4.1.27", "sdn": True})
@@ -158,3 +158,23 @@ def test_an_observed_listing_speaks_for_unmanaged_switches() -> None:
 
 def test_options_name_what_is_read() -> None:
     assert {"observed", "scripts", "facts.merlin", "facts.kernel"} <= TARGET.options().keys()
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict"),
+    [({"sdn": True}, Verdict.DROP), ({"sdn": False}, Verdict.PASS), ({}, Verdict.UNKNOWN)],
+)
+def test_guest_bridges_are_reached_by_sdn_firmware(
+    facts: dict[str, bool], verdict: Verdict
+) -> None:
+    router = device("asuswrt", {**facts})
+    settings = TARGET.settings(block("l2tp"), router)
+    asked = probes(block("l2tp"), router)
+    found = {e.probe.source: e.verdict for e in TARGET.effects(settings, router, asked)}
+    assert found == {"lan": Verdict.DROP, "guest": verdict}
+
+
+def test_another_store_is_refused() -> None:
+    assert TARGET.check(device("asuswrt", {"store": "nvram"})) == []
+    (finding,) = TARGET.check(device("asuswrt", {"store": "tclinux"}))
+    assert (finding.code.name, "TCLinux" in finding.hint) == ("T404", True)

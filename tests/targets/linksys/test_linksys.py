@@ -128,5 +128,8 @@ def test_answers_that_are_refused(answer: str, words: str) -> None:
 
 
 def test_an_unknown_flavour_is_found() -> None:
-    (finding,) = TARGET.check(device("linksys", {"flavour": "classic"}))
-    assert (finding.code.name, finding.hint) == ("T404", "which firmware: jnap; default jnap")
+    (finding,) = TARGET.check(device("linksys", {"flavour": "velop"}))
+    assert (finding.code.name, finding.hint) == (
+        "T404",
+        "which firmware: jnap or classic; default jnap",
+    )

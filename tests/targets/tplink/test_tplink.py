@@ -140,8 +140,8 @@ def test_documents_of_the_other_flavour_are_refused() -> None:
         TARGET.parse(text, CGI)
 
 
-@pytest.mark.parametrize("flavour", ["omada", "", 7, ["luci"]])
+@pytest.mark.parametrize("flavour", ["deco", "", 7, ["luci"]])
 def test_other_flavours_are_found(flavour: object) -> None:
     (finding,) = TARGET.check(device("tplink", {"flavour": flavour}))  # type: ignore[dict-item]
     assert finding.code.name == "T404"
-    assert "luci or cgi" in finding.hint
+    assert "luci or cgi or omada" in finding.hint

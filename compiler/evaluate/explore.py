@@ -1,0 +1,73 @@
+"""Try every way that a packet could take where something on the way is not known.
+
+A run asks :class:`Choices` whenever it cannot know. The first run always takes the first option;
+each later run repeats the last one up to its last open choice and takes the next option there. So
+what runs is plain code, and still every combination is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from compiler.evaluate.outcome import Outcome, joined, unknown
+from compiler.model.effect import Verdict
+
+#: More ways than this are not explored; the outcome is then unknown.
+MOST_WAYS = 512
+
+
+@dataclass(slots=True)
+class Choices:
+    """The decisions of one run: (option taken, options there were, why)."""
+
+    planned: list[int] = field(default_factory=list)
+    taken: list[tuple[int, int, str]] = field(default_factory=list)
+
+    def pick(self, options: int, reason: str) -> int:
+        """Take one of several options, from 0."""
+        at = len(self.taken)
+        option = self.planned[at] if at < len(self.planned) else 0
+        self.taken.append((option, options, reason))
+        return option
+
+    def holds(self, reason: str) -> bool:
+        """Decide whether something unknown is so."""
+        return bool(self.pick(2, reason))
+
+    def next_plan(self) -> list[int] | None:
+        """Give the decisions of the next run, or nothing after the last."""
+        for at in reversed(range(len(self.taken))):
+            option, options, _ = self.taken[at]
+            if option + 1 < options:
+                return [one for one, _, _ in self.taken[:at]] + [option + 1]
+        return None
+
+
+def explore(run: Callable[[Choices], Outcome]) -> Outcome:
+    """Run all ways and join what came out."""
+    outcomes: list[Outcome] = []
+    ways: list[Choices] = []
+    plan: list[int] | None = []
+    while plan is not None:
+        if len(outcomes) == MOST_WAYS:
+            return unknown(f"more than {MOST_WAYS} ways are possible: {ways[-1].taken[0][2]}, ...")
+        ways.append(Choices(plan))
+        outcomes.append(run(ways[-1]))
+        if outcomes[-1].verdict is Verdict.UNKNOWN:
+            break
+        plan = ways[-1].next_plan()
+    return joined(outcomes, _parting(outcomes, ways))
+
+
+def _parting(outcomes: list[Outcome], ways: list[Choices]) -> str:
+    """Give the reason at which two neighbouring ways with different verdicts part."""
+    for at in range(1, len(outcomes)):
+        before, after = ways[at - 1].taken, ways[at].taken
+        if outcomes[at].verdict is not outcomes[at - 1].verdict:
+            parted = next(
+                i for i, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1]
+            )
+            first, second = outcomes[at - 1].verdict, outcomes[at].verdict
+            return f"{after[parted][2]}: {first} or {second} depends on it"
+    return ""

@@ -1,0 +1,212 @@
+"""Expressions of the listing, compiled to readers: what a rule looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from compiler.evaluate import lookups
+from compiler.evaluate.nft import constant as c
+from compiler.evaluate.nft.headers import HEADERS, fits
+from compiler.evaluate.statements import Reader
+from compiler.evaluate.value import Value, name_value
+
+if TYPE_CHECKING:
+    from compiler.evaluate.walk import Walk
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A value of the packet and the type that its constants have; why it cannot be known."""
+
+    read: Reader
+    type: c.Type
+    reason: str = ""
+
+
+def _unknowable(reason: str, width: int = 128) -> Operand:
+    return Operand(lookups.unknown(width, reason), c.integer(width), reason)
+
+
+def operands(data: Any, family: str) -> tuple[Operand, ...]:
+    """Compile an expression; a concatenation gives several."""
+    if isinstance(data, dict) and "concat" in data:
+        return tuple(operand(part, family) for part in data["concat"])
+    return (operand(data, family),)
+
+
+def operand(data: Any, family: str) -> Operand:
+    """Compile one expression of a table of a family.
+
+    Raises:
+        NotUnderstoodError: it is none that this reader knows.
+    """
+    if not isinstance(data, dict) or len(data) != 1:
+        raise c.NotUnderstoodError(f"this expression is not understood: {data}")
+    ((word, inner),) = data.items()
+    compile_ = _COMPILERS.get(word)
+    if compile_ is None:
+        raise c.NotUnderstoodError(f"'{word}' expressions are not understood")
+    return compile_(inner, family)
+
+
+def _payload(inner: Any, family: str) -> Operand:
+    if "base" in inner:
+        base, offset, width = str(inner["base"]), int(inner["offset"]), int(inner["len"])
+        if base not in ("nh", "th"):
+            return _unknowable(f"what stands at @{base} is not known", width)
+        return Operand(lookups.bits(base, offset, width), c.integer(width))
+    protocol, name = str(inner["protocol"]), str(inner["field"])
+    fields = HEADERS.get(protocol)
+    if fields is None or name not in fields:
+        return _unknowable(f"{protocol} {name} is not understood")
+    base, offset, type_ = fields[name]
+    inside = lookups.bits(base, offset, type_.width)
+
+    def read(walk: Walk) -> Value | None:
+        if walk.layer4 is None and base == "th":
+            return Value.unknown(type_.width, lookups.CARRIED)
+        return inside(walk) if fits(protocol, walk) else None
+
+    return Operand(read, type_)
+
+
+_META: Mapping[str, tuple[Reader, c.Type]] = {
+    "mark": (lambda walk: walk.mark, c.MARK),
+    "iifname": (lambda walk: walk.interface(incoming=True), c.NAME),
+    "oifname": (lambda walk: walk.interface(incoming=False), c.NAME),
+    "iif": (lambda walk: walk.interface(incoming=True), c.NAME),
+    "oif": (lambda walk: walk.interface(incoming=False), c.NAME),
+    "nfproto": (lookups.family, c.FAMILY),
+    "l4proto": (lookups.layer4, c.LAYER4),
+    "length": (lookups.length, c.integer(32)),
+    "pkttype": (lookups.packet_type, c.PACKET_TYPE),
+    "protocol": (
+        lambda walk: Value.of(0x0800 if walk.packet.family == "ip" else 0x86DD, 16),
+        c.ETHERTYPE,
+    ),
+}
+
+
+def _meta(inner: Any, family: str) -> Operand:
+    name = str(inner["key"])
+    if name in _META:
+        return Operand(*_META[name])
+    return _unknowable(f"meta {name} is not known")
+
+
+def _connection(inner: Any, family: str) -> Operand:
+    name = str(inner["key"])
+    if name == "state":
+        return Operand(lambda walk: Value.of(walk.connection.state_bit, 32), c.STATE)
+    entry = _connection_entry(name, str(inner.get("dir", "original")), family)
+    if entry is None:
+        return _unknowable(f"ct {name} is not known")
+    read, type_ = entry
+    return Operand(lambda walk: read(walk) if walk.connection.exists else None, type_)
+
+
+def _connection_entry(name: str, direction: str, family: str) -> tuple[Reader, c.Type] | None:
+    asked, _, end = name.rpartition(" ")
+    if end in ("saddr", "daddr"):
+        asked = asked or family
+        return _end(direction, end, asked), c.IP4 if asked == "ip" else c.IP6
+    if name in ("proto-src", "proto-dst"):
+        return _end(direction, name, ""), c.PORT
+    return _ENTRY.get(name)
+
+
+def _end(direction: str, name: str, family: str) -> Reader:
+    def read(walk: Walk) -> Value | None:
+        if family and walk.packet.family != family:
+            return None
+        entry = walk.connection
+        return (entry.answers if direction == "reply" else entry.original)[name]
+
+    return read
+
+
+def _helper(walk: Walk) -> Value | None:
+    return name_value(walk.connection.helper) if walk.connection.helper else None
+
+
+_ENTRY: Mapping[str, tuple[Reader, c.Type]] = {
+    "direction": (lambda walk: Value.of(int(walk.packet.reply), 8), c.DIRECTION),
+    "status": (lambda walk: walk.connection.status, c.CT_STATUS),
+    "mark": (lambda walk: walk.connection.mark, c.MARK),
+    "helper": (_helper, c.NAME),
+    "l3proto": (lookups.family, c.FAMILY),
+    "protocol": (lookups.layer4, c.LAYER4),
+}
+
+
+def _fib(inner: Any, family: str) -> Operand:
+    flags, result = set(inner.get("flags", ())), inner.get("result")
+    if result == "type" and len(flags & {"saddr", "daddr"}) == 1 and "oif" not in flags:
+        there, on_interface = "daddr" in flags, "iif" in flags
+        return Operand(
+            lambda walk: lookups.address_kind(walk, destination=there, on_interface=on_interface),
+            c.ROUTE,
+        )
+    if {"saddr", "iif"} <= flags <= {"saddr", "iif", "mark"} and result in (
+        "oif",
+        "oifname",
+        "check",
+    ):
+        return Operand(lookups.routed_back, c.BOOL)
+    return _unknowable("what the routing table says is not known")
+
+
+def _extension(inner: Any, family: str) -> Operand:
+    if "field" in inner:
+        return Operand(lambda walk: None, c.integer(128))
+    return Operand(lookups.constant(0, 1), c.BOOL)
+
+
+def _tcp_option(inner: Any, family: str) -> Operand:
+    return _unknowable("TCP options are not known")
+
+
+def _masked(inner: Any, family: str) -> Operand:
+    left = operand(inner[0], family)
+    mask = c.number(inner[1], left.type)
+    return _changed(left, mask, 0)
+
+
+def _set_bits(inner: Any, family: str) -> Operand:
+    left = operand(inner[0], family)
+    more = c.number(inner[1], left.type)
+    return _changed(left, ~more, more)
+
+
+def _flipped(inner: Any, family: str) -> Operand:
+    left = operand(inner[0], family)
+    return _changed(left, -1, c.number(inner[1], left.type))
+
+
+def _changed(left: Operand, mask: int, flip: int) -> Operand:
+    def read(walk: Walk) -> Value | None:
+        value = left.read(walk)
+        return None if value is None else value.masked(mask, flip)
+
+    return Operand(read, left.type)
+
+
+def _outside(word: str) -> Callable[[Any, str], Operand]:
+    return lambda inner, family: _unknowable(f"what '{word}' gives is not known")
+
+
+_COMPILERS: Mapping[str, Callable[[Any, str], Operand]] = {
+    "payload": _payload,
+    "meta": _meta,
+    "ct": _connection,
+    "fib": _fib,
+    "exthdr": _extension,
+    "tcp option": _tcp_option,
+    "&": _masked,
+    "|": _set_bits,
+    "^": _flipped,
+} | {
+    word: _outside(word) for word in ("rt", "socket", "osf", "numgen", "jhash", "symhash", "ipsec")
+}

@@ -1,0 +1,129 @@
+"""A ruleset, compiled: chains of rules of statements, whatever text it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from compiler.evaluate.explore import explore
+from compiler.evaluate.outcome import Outcome, unknown
+from compiler.evaluate.packet import Packet
+
+if TYPE_CHECKING:
+    from compiler.evaluate.walk import Walk
+
+
+class Kind(StrEnum):
+    """What a statement makes of the rule it stands in."""
+
+    GO_ON = "go on"
+    BREAK = "break"
+    ACCEPT = "accept"
+    DROP = "drop"
+    REJECT = "reject"
+    RETURN = "return"
+    JUMP = "jump"
+    GOTO = "goto"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """``word`` is the chain of a jump or goto, or the reason of an unknown end."""
+
+    kind: Kind
+    word: str = ""
+
+
+GO_ON, BREAK = Move(Kind.GO_ON), Move(Kind.BREAK)
+
+
+class Statement(Protocol):
+    """One part of a rule. Parts run from left to right until one breaks or decides."""
+
+    def run(self, walk: Walk) -> Move:
+        """Do it to the packet under way."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``place`` is the handle or line, ``text`` what people read."""
+
+    place: str
+    text: str
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Where a base chain sits; ``type`` is ``filter``, ``nat`` or ``route``."""
+
+    type: str
+    hook: str
+    priority: int
+    policy: str = "accept"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain of a table; a base chain when it has a hook."""
+
+    family: str
+    table: str
+    name: str
+    rules: tuple[Rule, ...] = ()
+    hook: Hook | None = None
+
+    @property
+    def table_name(self) -> str:
+        """The table with its family: ``inet filter``."""
+        return f"{self.family} {self.table}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """All chains, by family, table and name.
+
+    - ``notes`` tell people what of the listing was left out of account.
+    - ``families`` are the address families that the listing is about.
+    - ``offloads``: a rule moves connections to a flow table, past the forward hook.
+    """
+
+    chains: Mapping[tuple[str, str, str], Chain]
+    notes: tuple[str, ...] = ()
+    families: frozenset[str] = frozenset({"ip", "ip6"})
+    offloads: bool = field(default=False)
+
+    def hooked(self, hook: str, family: str) -> Iterator[Chain]:
+        """Give the base chains of a hook that a packet of a family meets, by priority."""
+        found = [
+            chain
+            for chain in self.chains.values()
+            if chain.hook and chain.hook.hook == hook and chain.family in (family, "inet")
+        ]
+        yield from sorted(found, key=lambda chain: chain.hook.priority if chain.hook else 0)
+
+    def forward(self, packet: Packet) -> Outcome:
+        """Send a packet through: prerouting, forward, postrouting.
+
+        Routing is not computed: ``packet.oif`` is where it is taken to lead.
+        """
+        return self._travel(packet, "prerouting", "forward", "postrouting")
+
+    def input(self, packet: Packet) -> Outcome:
+        """Send a packet to the router itself: prerouting, input."""
+        return self._travel(packet, "prerouting", "input")
+
+    def output(self, packet: Packet) -> Outcome:
+        """Send a packet from the router itself: output, postrouting."""
+        return self._travel(packet, "output", "postrouting")
+
+    def _travel(self, packet: Packet, *hooks: str) -> Outcome:
+        from compiler.evaluate.walk import Walk  # noqa: PLC0415 - a walk walks a ruleset
+
+        if packet.family not in self.families:
+            return unknown(f"there is no listing for {packet.family} packets")
+        return explore(lambda choices: Walk(self, packet, choices).travel(hooks))

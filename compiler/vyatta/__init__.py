@@ -1,0 +1,9 @@
+"""Routers whose config is a Vyatta tree of ``set`` commands (EdgeOS, VyOS).
+
+- :mod:`compiler.vyatta.read`: commands and config trees into paths
+- :mod:`compiler.vyatta.dialect`: how one system names things, as data
+- :mod:`compiler.vyatta.settings`: our paths; what is ours
+- :mod:`compiler.vyatta.text`: printing and merging
+- :mod:`compiler.vyatta.solve`, :mod:`compiler.vyatta.effects`: from an intent, and to packets
+- :mod:`compiler.vyatta.target`: the whole target contract
+"""

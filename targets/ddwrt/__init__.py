@@ -1,0 +1,9 @@
+"""DD-WRT: three nvram switches behind a fourth, and rules through ``rc_firewall``."""
+
+from __future__ import annotations
+
+from compiler.toggles.scripted import ScriptedTarget
+from compiler.toggles.target import ToggleTarget
+from targets.ddwrt.family import DDWRT, RC_FIREWALL
+
+TARGET = ScriptedTarget(RC_FIREWALL, ToggleTarget(DDWRT))

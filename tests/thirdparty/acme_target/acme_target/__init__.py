@@ -1,0 +1,1 @@
+"""Two router families of the imaginary maker ACME."""
