@@ -109,7 +109,7 @@ def _no_target(host: Host) -> Finding:
     )
 
 
-def _zones(host: Host, raw: Mapping[str, Any]) -> tuple[tuple[Zone, ...], list[Finding]]:
+def _zones(host: Host, raw: Mapping[Any, Any]) -> tuple[tuple[Zone, ...], list[Finding]]:
     zones: list[Zone] = []
     findings: list[Finding] = []
     for name, value in raw.items():

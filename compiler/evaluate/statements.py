@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from compiler.evaluate.nat import move_end
 from compiler.evaluate.ruleset import BREAK, GO_ON, Kind, Move
 from compiler.evaluate.value import Truth, Unsure, Value
+from compiler.model.protocol import AH
 
 if TYPE_CHECKING:
     from compiler.evaluate.walk import Walk
@@ -147,7 +148,10 @@ class Nat:
         """Translate and end the chain, as NAT does."""
         if self.family and walk.packet.family != self.family:
             return BREAK
-        width = 32 if walk.packet.source.version == 4 else 128
+        four = walk.packet.source.version == 4
+        if walk.packet.layer4 == AH and not four:
+            return Move(Kind.UNKNOWN, "whether NAT loses an authentication header is not known")
+        width = 32 if four else 128
         address = self.address(walk) if self.address else None
         port = self.port(walk) if self.port else None
         if (self.address and address is None) or (self.port and port is None):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from compiler.model.protocol import TCP, UDP, Family
 from compiler.model.target import Bundle, File, Procedure, Step, StepName
 from compiler.rules import block
+from compiler.source.printing import environment
 from compiler.vyatta.dialect import MARK, OWN, Dialect
 from compiler.vyatta.read import Path
 from compiler.vyatta.settings import VyattaSettings
 from compiler.vyatta.text import native
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 NATIVE = "passthru.set"
 SCRIPT = "apply.sh"
@@ -116,13 +118,4 @@ def procedure() -> Procedure:
 
 @cache
 def _environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("compiler.vyatta", "templates"),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - shell text, not HTML; values go through a filter
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    found.filters.update(sh=shlex.quote)
-    return found
+    return environment("compiler.vyatta")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import posixpath
 from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from compiler.model.device import Device
 from compiler.model.target import Bundle, File
+from compiler.source.printing import environment
 from targets.linux import nft
 from targets.linux.options import Options
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 NATIVE = "etc/passthru/passthru.nft"
 _SYSCTL = "etc/sysctl.d/90-passthru.conf"
@@ -30,22 +33,14 @@ _HELPER_MODULES = {
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("targets.linux"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - prints nft, sh and ini, not HTML
+    return environment(
+        "targets.linux",
+        quoted=lambda text: f'"{text}"',
+        rule=nft.write_rule,
+        lines=",\n\t\t\t     ".join,
+        pairs=lambda named: [f"{key} : {to.write()}" for key, to in named.elements],
+        dirname=posixpath.dirname,
     )
-    environment.filters["quoted"] = lambda text: f'"{text}"'
-    environment.filters["rule"] = nft.write_rule
-    environment.filters["lines"] = ",\n\t\t\t     ".join
-    environment.filters["pairs"] = lambda named: [
-        f"{key} : {to.write()}" for key, to in named.elements
-    ]
-    environment.filters["dirname"] = posixpath.dirname
-    return environment
 
 
 def table_text(table: nft.Table) -> str:

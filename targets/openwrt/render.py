@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from compiler.model.device import Device
 from compiler.model.target import Bundle, File
+from compiler.source.printing import environment
 from targets.openwrt import settings as own
 from targets.openwrt import uci
 from targets.openwrt.facts import (
@@ -20,6 +19,9 @@ from targets.openwrt.facts import (
     release_of,
 )
 from targets.openwrt.settings import Settings
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 NATIVE = "firewall.uci"
 SCRIPT = "apply.sh"
@@ -90,13 +92,4 @@ def _blocked(settings: Settings) -> Iterator[tuple[str, str, str, str]]:
 
 @cache
 def _environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("targets.openwrt", "templates"),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - UCI and shell text, not HTML; values go through filters
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    found.filters.update(uci=uci.quote, sh=shlex.quote)
-    return found
+    return environment("targets.openwrt", uci=uci.quote)

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from compiler.build.device import Devices
+from compiler.build.registry import installed
+from compiler.inventory import load
 from compiler.model.device import Role
 from compiler.model.finding import Severity
 from tests.build.support import LINUX, ZONES, device
@@ -124,12 +127,9 @@ def test_a_zone_name_that_yaml_reads_as_something_else_is_refused(
     path = tmp_path / "hosts.yml"
     path.write_text(
         "all:\n  hosts:\n    r1:\n      passthru_target: linux\n      passthru_zones:\n"
-        f"        {name}: {{device: br0}}\n        lan: {{device: br1}}\n        wan: {{device: eth0}}\n"
+        f"        {name}: {{device: br0}}\n"
+        "        lan: {device: br1}\n        wan: {device: eth0}\n"
     )
-    from compiler.build.device import Devices  # noqa: PLC0415
-    from compiler.build.registry import installed  # noqa: PLC0415
-    from compiler.inventory import load  # noqa: PLC0415
-
     found, findings = Devices(installed()).device(load([str(path)]).host("r1"))
     assert found is None
     assert any("must be text" in f.message and f.hint == "write it in quotes" for f in findings)

@@ -88,7 +88,8 @@ def test_findings_of_a_broken_site_follow_their_schema(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "hosts.yml").write_text(
-        "all:\n  hosts:\n    a: {passthru_target: linus}\n    b: {}\n    c: {passthru_target: linux}\n"
+        "all:\n  hosts:\n    a: {passthru_target: linus}\n    b: {}\n"
+        "    c: {passthru_target: linux}\n"
     )
     (tmp_path / "policy.yml").write_text(
         "- hosts: all\n  passthrough: {pptp: pass, ipsec: {action: pass, to: [nowhere]}}\n"

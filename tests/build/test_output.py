@@ -253,7 +253,7 @@ def test_the_longest_host_names_have_folders(tmp_path: Path) -> None:
     hosts = dict.fromkeys(names, LINUX)
     assert sorted(write(out, hosts).new) == sorted(names)
     assert stale(out, hosts) == []
-    changed = write(out, dict.fromkeys(names, {**LINUX, "passthru_forward": "drop"}))
+    changed = write(out, {name: {**LINUX, "passthru_forward": "drop"} for name in names})
     assert sorted(changed.changed) == sorted(names)
 
 

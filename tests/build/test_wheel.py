@@ -105,7 +105,9 @@ def test_the_wheel_compiles_outside_the_checkout(installed: Path, tmp_path: Path
     assert run(installed, office, "compile", "--limit", "office", "--check").returncode == 0
 
 
-@pytest.mark.parametrize("command", [["targets"], ["protocols"], ["schema", "policy"], ["--version"]])
+@pytest.mark.parametrize(
+    "command", [["targets"], ["protocols"], ["schema", "policy"], ["--version"]]
+)
 def test_lookups_work_from_the_wheel(installed: Path, tmp_path: Path, command: list[str]) -> None:
     done = run(installed, tmp_path, *command)
     assert done.returncode == 0, done.stderr

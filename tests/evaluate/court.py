@@ -215,7 +215,7 @@ class Clerk:
             kind = 8 if echo == ICMP else 128
             payload = _echo(kind, struct.pack("!H", token), source, destination)
         elif layer4 == GRE:
-            payload = b"\0\0\x08\0" + payload
+            payload = b"\0\0\x08\0" + b"\0" * 8 + payload
         elif layer4 == AH:
             inner = rng.choice((UDP, 59)) if source.version == 6 else UDP
             payload = struct.pack("!BBHII", inner, 1, 0, 0x3B040001, 7)

@@ -82,6 +82,9 @@ class Writer:
         general = self._general()[:-1] if late else self._general()
         pool = [*general, *self._addresses(family), *self._transport(protocol, family)]
         parts = [pick() for pick in rng.sample(pool, rng.choice((1, 1, 2, 2, 3)))]
+        # nft 1.0.6 lists `tcp dport < 500 th sport > 2000` as `tcp sport != 500-2000`.
+        compared = [part for part in parts if "<" in part or ">" in part]
+        parts = [part for part in parts if part not in compared[1:]]
         end = rng.choice((self._verdict, self._verdict, self._verdict, self._map, self._mark))
         text = end(() if late else below, protocol)
         if late:

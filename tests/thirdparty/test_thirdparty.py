@@ -12,6 +12,8 @@ import pytest
 
 from tests.thirdparty.support import ACME, distribution, office, run
 
+QUIET = ("-p", "no:cacheprovider")
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,7 +32,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("target", "native"), [("acme", "nvram.txt"), ("plainbox", "plainbox.conf")])
+@pytest.mark.parametrize(
+    ("target", "native"), [("acme", "nvram.txt"), ("plainbox", "plainbox.conf")]
+)
 def test_the_command_line_compiles_with_it(
     site: Path, tmp_path: Path, target: str, native: str
 ) -> None:
@@ -40,7 +44,8 @@ def test_the_command_line_compiles_with_it(
     manifest = json.loads((tmp_path / "out/shed/manifest.json").read_text())
     assert manifest["target"] == target
     assert manifest["versions"]["target"] == "acme-target 1.2.3"
-    again = run(site, tmp_path, "compiler", "compile", *office(tmp_path, target), "--check", "-o", "out")
+    check = ("compile", *office(tmp_path, target), "--check", "-o", "out")
+    again = run(site, tmp_path, "compiler", *check)
     assert again.returncode == 0, again.stderr
 
 
@@ -51,7 +56,7 @@ def test_it_is_listed_among_the_targets(site: Path, tmp_path: Path) -> None:
 
 
 def test_the_conformance_suite_runs_on_it(site: Path, tmp_path: Path) -> None:
-    arguments = ["--cases", "acme_target.cases:CASES", "--examples", "3", "-q", "-p", "no:cacheprovider"]
+    arguments = ["--cases", "acme_target.cases:CASES", "--examples", "3", "-q", *QUIET]
     done = run(site, tmp_path, "passthru_conformance", *arguments)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     one = run(site, tmp_path, "passthru_conformance", *arguments, "--target", "acme", "--co")
@@ -98,7 +103,7 @@ def test_the_conformance_suite_fails_a_target_that_breaks_a_law(
     folder = tmp_path / "site"
     shutil.copytree(site, folder)
     distribution(folder, f"{name}-target", name, f"{name}_module:TARGET", source)
-    arguments = ["--target", name, "--examples", "60", "-q", "-p", "no:cacheprovider", "-k", law]
+    arguments = ["--target", name, "--examples", "60", "-q", "-k", law, *QUIET]
     done = run(folder, tmp_path, "passthru_conformance", *arguments)
     assert done.returncode == 1, done.stdout[-3000:] + done.stderr
     assert "FAILED" in done.stdout

@@ -222,7 +222,7 @@ def test_what_nobody_has_read_has_no_model() -> None:
         (tplink.firmware_rules, {}),
     ):
         with pytest.raises(TargetError, match="nobody has read"):
-            rules(ToggleSettings(), Device("r1", "x", ZONES, facts), Family.IPV4)  # type: ignore[arg-type]
+            rules(ToggleSettings(), Device("r1", "x", ZONES, facts), Family.IPV4)
 
 
 @pytest.mark.parametrize("name", ["eth 0", "a\nCOMMIT", "", "x" * 16, "{0}"])

@@ -87,11 +87,13 @@ _JNAP = """{"result":"OK","output":{"isIPv4FirewallEnabled":true, "isIPv6Firewal
 _LUCI = json.dumps(
     {
         "success": True,
-        "data": dict.fromkeys("ftp tftp h323 rtsp sip pptp l2tp ipsec".split(), "on"),
+        "data": dict.fromkeys(
+            ("ftp", "tftp", "h323", "rtsp", "sip", "pptp", "l2tp", "ipsec"), "on"
+        ),
     }
 )
 _CGI_FIELDS: dict[str, Any] = dict.fromkeys(
-    "pptpAlg l2tpAlg ipSecAlg ftpAlg tftpAlg h323Alg".split(), "1"
+    ("pptpAlg", "l2tpAlg", "ipSecAlg", "ftpAlg", "tftpAlg", "h323Alg"), "1"
 )
 _CGI = json.dumps(
     {
@@ -108,8 +110,64 @@ _RULESETS: dict[str, Fact] = {
     "ruleset_in": "WAN_IN",
     "ruleset_in6": "WAN6_IN",
 }
+_DDWRT = """\
+DD_BOARD=Linksys WRT1900ACS
+wan_proto=dhcp
+sshd_enable=1
+filter=off
+block_multicast=1
+pptp_pass=0
+l2tp_pass=1
+ipsec_pass=1
+size: 31415 bytes (34121 left)
+@rc_firewall
+# own rules
+iptables -I INPUT -p icmp -j DROP; exit 0
+no newline at the end"""
+_TOMATO = """\
+os_version=2024.1
+nf_pptp=0
+nf_sip=1
+ipsec_pass=3
+ct_hashsize=2048
+@script_fire
+#!/bin/sh
+logger hello
+"""
+_HNAP = """<?xml version='1.0' encoding='utf-8'?>\r
+<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>
+<GetFirewallSettingsResponse xmlns="http://purenetworks.com/HNAP1/">
+<GetFirewallSettingsResult>OK</GetFirewallSettingsResult><!-- a > b -->
+\t<SPIIPv4>true</SPIIPv4><AntiSpoof>false</AntiSpoof>
+\t<ALGPPTP>true</ALGPPTP> <ALGIPSec > false\n</ALGIPSec><ALGRTSP>true</ALGRTSP>
+<ALGSIP>true</ALGSIP><Other/>
+</GetFirewallSettingsResponse></soap:Body></soap:Envelope>
+"""
+_RGDB = "# rgdb\n/nat/passthrough/pptp=1\n/nat/passthrough/ipsec 0\n/nat/passthrough/l2tp=1\n"
+_XMLDB = "/device/passthrough/pptp=1\r\n/device/passthrough/ipsec=0\r\n"
+_CLASSIC = "wan_proto=dhcp\nfilter=on\npptp_pass=1\nl2tp_pass=0\nipsec_pass=1\n"
+_OMADA = json.dumps(
+    {
+        "errorCode": 0,
+        "msg": "Success.",
+        "result": {
+            "ftp": True,
+            "ftpPorts": [21],
+            "h323": True,
+            "pptp": True,
+            "ipSec": False,
+            "sip": False,
+            "sipPorts": [5060, 5061],
+            "sipTimeout": {"on": True},
+            "newer\u00e9": None,
+            "supportAlg": True,
+            "existWan": 1,
+            "resource": 0,
+        },
+    }
+)
 _TABLE = "inet passthru"
-_MODULES: list[Fact] = ["nf_conntrack_pptp", "nf_nat_pptp"]
+_MODULES: dict[str, Fact] = {"modules": ["nf_conntrack_pptp", "nf_nat_pptp"]}
 
 BUILT_IN: Mapping[str, tuple[Case, ...]] = {
     "linux": (
@@ -118,8 +176,8 @@ BUILT_IN: Mapping[str, tuple[Case, ...]] = {
         Case("linux-overlay", "linux", options={"mode": "overlay"}, nft_table=_TABLE),
     ),
     "openwrt": (
-        Case("openwrt-24.10", "openwrt", {"release": "24.10", "modules": _MODULES}, foreign=(_FIREWALL,)),
-        Case("openwrt-22.03", "openwrt", {"release": "22.03", "modules": _MODULES}, foreign=(_FIREWALL,)),
+        Case("openwrt-24.10", "openwrt", {"release": "24.10", **_MODULES}, foreign=(_FIREWALL,)),
+        Case("openwrt-22.03", "openwrt", {"release": "22.03", **_MODULES}, foreign=(_FIREWALL,)),
         Case("openwrt-19.07", "openwrt", {"release": "19.07"}, foreign=(_FIREWALL,)),
     ),
     "asuswrt": (
@@ -130,24 +188,28 @@ BUILT_IN: Mapping[str, tuple[Case, ...]] = {
     "tplink": (
         Case("tplink-luci", "tplink", foreign=(_LUCI,)),
         Case("tplink-cgi", "tplink", {"flavour": "cgi"}, {"observed": _CGI}, (_CGI,)),
+        Case("tplink-omada", "tplink", {"flavour": "omada"}, foreign=(_OMADA,)),
+        Case("tplink-omada-seen", "tplink", {"flavour": "omada"}, {"observed": _OMADA}, (_OMADA,)),
     ),
     "linksys": (
         Case("linksys", "linksys", foreign=(_JNAP,)),
         Case("linksys-observed", "linksys", options={"observed": _JNAP}, foreign=(_JNAP,)),
+        Case("linksys-classic", "linksys", {"flavour": "classic"}, foreign=(_CLASSIC,)),
     ),
     "ddwrt": (
-        Case("ddwrt", "ddwrt"),
-        Case("ddwrt-scripts", "ddwrt", {"ipv6": True}, {"scripts": True}),
+        Case("ddwrt", "ddwrt", {"kernel": "3.18.1"}, foreign=(_DDWRT,)),
+        Case("ddwrt-scripts", "ddwrt", {"ipv6": True}, {"scripts": True}, (_DDWRT,)),
     ),
     "dlink": (
-        Case("dlink-hnap", "dlink"),
-        Case("dlink-rgdb", "dlink", {"flavour": "rgdb"}),
-        Case("dlink-xmldb", "dlink", {"flavour": "xmldb"}),
+        Case("dlink-hnap", "dlink", foreign=(_HNAP,)),
+        Case("dlink-hnap-observed", "dlink", options={"observed": _HNAP}, foreign=(_HNAP,)),
+        Case("dlink-rgdb", "dlink", {"flavour": "rgdb"}, foreign=(_RGDB,)),
+        Case("dlink-xmldb", "dlink", {"flavour": "xmldb"}, foreign=(_XMLDB,)),
     ),
     "edgeos": (Case("edgeos", "edgeos", {"other_rulesets": False}, _RULESETS),),
     "freshtomato": (
-        Case("freshtomato", "freshtomato"),
-        Case("freshtomato-scripts", "freshtomato", {"ipv6": True}, {"scripts": True}),
+        Case("freshtomato", "freshtomato", foreign=(_TOMATO,)),
+        Case("freshtomato-scripts", "freshtomato", {"ipv6": True}, {"scripts": True}, (_TOMATO,)),
     ),
     "vyos": (
         Case("vyos-1.4", "vyos", {"release": "1.4"}),

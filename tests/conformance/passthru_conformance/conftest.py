@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import pytest
 from compiler.build.registry import installed
+
 from .cases import Case, cases_of, imported
 from .profile import register
+
+if TYPE_CHECKING:
+    import pytest
 
 register()
 

@@ -1,4 +1,4 @@
-"""``python -m passthru_conformance.digest``: a digest of each bundle, for another process to compare.
+"""Digests of bundles, for another process to compare; run with ``python -m``.
 
 Reads ``{"cases": [...], "data": [...]}`` from standard input.
 """

@@ -33,7 +33,7 @@ HOSTILE = (
 )
 
 #: Words of nft(8) that its parser knows; each of them is also a fine name for a zone.
-NFT_KEYWORDS = """
+NFT_KEYWORDS: list[str] = """
 accept add ah all and arp bridge broadcast ceil chain code comment comp connlimit constant
 continue counter create ct daddr dccp define delete describe destroy device devices dnat
 drop dscp dst dup dynamic ecn element elements else esp ether exthdr fasync fib file filter
@@ -45,4 +45,4 @@ performance policy position postrouting prerouting priority protocol queue quota
 redirect redefine reject rename replace reply reset return route rt rule ruleset saddr
 sctp secmark set sets size snat socket spi src state table tables tcp tcpmss timeout to
 tproxy type typeof udp undefine until update used vlan vmap vxlan with xfrm xor
-""".split()
+""".split()  # noqa: SIM905 - a block of words, not two hundred lines

@@ -107,20 +107,17 @@ def _without(play: Play, document: Document, wrong: set[Place | None]) -> Data:
         whole = document.data[0]
         for step in path:
             whole = whole[step]
-        inner = [document.place((0, *path, key)) for key in whole] if isinstance(whole, dict) else []
+        keys = whole if isinstance(whole, dict) else ()
+        inner = [document.place((0, *path, key)) for key in keys]
         own = [document.place((0, *path)), document.key_place((0, *path)), *inner]
         return wrong.isdisjoint(own)
 
     named = {k: v for k, v in play.passthrough.items() if fine("passthrough", k)}
     served = [
-        entry
-        for entry in play.exposures
-        if fine("expose", document.data[0]["expose"].index(entry))
+        entry for entry in play.exposures if fine("expose", document.data[0]["expose"].index(entry))
     ]
     return {**play.content, "passthrough": named, "expose": served}
 
 
 def _told(resolved: Resolved) -> str:
     return "; ".join(f"{f.code.name} {f.message} at {f.place}" for f in resolved.findings)
-
-

@@ -5,12 +5,13 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
+from hypothesis import reject
+from hypothesis import strategies as st
+
 from compiler.catalogue import builtin
 from compiler.model.device import Address
 from compiler.model.effect import Probe
 from compiler.model.protocol import PORTED, Family, Protocol
-from hypothesis import reject
-from hypothesis import strategies as st
 
 from .cases import Case
 from .situations import Data, Situation, situation
@@ -146,9 +147,9 @@ def packets(draw: st.DrawFn, found: Situation) -> Probe:
         port = draw(st.integers(range_.first, range_.last))
     zone = draw(st.sampled_from(device.lan_zones))
     own = [net for net in zone.networks if net.version == (4 if family is Family.IPV4 else 6)]
-    source = None
+    source: Address | None = None
     if own:
-        source = draw(st.integers(1, min(own[0].num_addresses - 2, 2**16)).map(own[0].__getitem__))
+        source = own[0][draw(st.integers(1, min(own[0].num_addresses - 2, 2**16)))]
     wan = draw(st.sampled_from(device.wan_zones)).name
     return Probe(flow, family, zone.name, wan, port, source, draw(addresses(family)))
 
@@ -157,7 +158,8 @@ def addresses(family: Family) -> st.SearchStrategy[Any]:
     """Give destination addresses, often within the networks that policies name."""
     inside: list[Address]
     if family is Family.IPV4:
-        inside = [IPv4Address(a) for a in ("203.0.113.5", "203.0.113.20", "198.51.100.9", "10.1.2.3")]
+        words = ("203.0.113.5", "203.0.113.20", "198.51.100.9", "10.1.2.3")
+        inside = [IPv4Address(word) for word in words]
         return st.sampled_from(inside) | st.integers(2**24, 2**32 - 2**29).map(IPv4Address)
     inside = [IPv6Address(a) for a in ("2001:db8:ffff::1", "2001:db8:ffff::9", "8000::7")]
     return st.sampled_from(inside) | st.integers(2**125, 2**126 - 1).map(IPv6Address)

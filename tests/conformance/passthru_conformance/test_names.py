@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from compiler.build.registry import installed
 from compiler.build.site import Request, has_errors, load_site
 from compiler.catalogue import builtin
 from compiler.errors import PassthruError
-from compiler.model.finding import Severity
+from compiler.model.finding import Finding, Severity
 from compiler.model.target import Bundle
 
 from . import tools
@@ -28,13 +30,22 @@ def host(case: Case, **more: Any) -> dict[str, Any]:
     """Give the variables of a router."""
     own = {f"passthru_{name}": value for name, value in case.options.items() if name != "observed"}
     facts = dict(case.facts)
-    return {"passthru_target": case.target, "passthru_zones": _ZONES, "passthru_facts": facts, **own, **more}
+    common = {"passthru_target": case.target, "passthru_zones": _ZONES, "passthru_facts": facts}
+    return {**common, **own, **more}
 
 
 def entry(name: str, *zones: str) -> dict[str, Any]:
     """Give a play entry that carries a name wherever one may stand."""
-    found: dict[str, Any] = {"action": "block", "reason": f"{{% raw %}}{name}{{% endraw %}}", "log": True}
+    reason = f"{{% raw %}}{name}{{% endraw %}}"
+    found: dict[str, Any] = {"action": "block", "reason": reason, "log": True}
     return {**found, "from": list(zones)} if zones else found
+
+
+def placed(findings: Sequence[Finding]) -> None:
+    """Hold errors against what a user needs of them."""
+    for finding in findings:
+        assert finding.message
+        assert finding.place or finding.severity is not Severity.ERROR, finding
 
 
 def compiled(case: Case, folder: Path, hosts: dict[str, Any], plays: list[Any]) -> list[Bundle]:
@@ -46,19 +57,19 @@ def compiled(case: Case, folder: Path, hosts: dict[str, Any], plays: list[Any]) 
     try:
         site = load_site(request, installed())
     except PassthruError as error:
-        assert all(finding.message and finding.place for finding in error.findings)
+        placed(error.findings)
         return []
     target = installed().get(case.target)
     for _, router, findings in site.routers():
         assert all(finding.message for finding in findings)
         if router is None:
             assert has_errors(findings)
-            assert all(f.place for f in findings if f.severity is Severity.ERROR), findings
+            placed(findings)
             continue
         try:
             settings = target.settings(router.intent, router.device)
         except PassthruError as error:
-            assert all(finding.place for finding in error.findings), error
+            placed(error.findings)
             continue
         bundle = target.render(settings, router.device)
         assert target.parse(bundle.native_text, router.device) == settings

@@ -12,14 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
 from compiler.model.target import Bundle, File
 
 #: Every shell that is there must accept a script; BusyBox's is the one that routers have.
-SHELLS = [
-    command
-    for command in (["busybox", "ash"], ["sh"])
-    if shutil.which(command[0])
-]
+SHELLS = [command for command in (["busybox", "ash"], ["sh"]) if shutil.which(command[0])]
 needs_shell = pytest.mark.skipif(not SHELLS, reason="neither busybox nor sh is installed")
 
 
@@ -28,7 +25,8 @@ def namespace() -> tuple[str, ...]:
     """Give the command that enters a network namespace of its own; nothing if none may be made."""
     for command in (("unshare", "-n"), ("unshare", "-rn")):
         if shutil.which(command[0]) and shutil.which("nft"):
-            tried = subprocess.run([*command, "nft", "list", "tables"], capture_output=True, check=False)
+            words = [*command, "nft", "list", "tables"]
+            tried = subprocess.run(words, capture_output=True, check=False)
             if tried.returncode == 0:
                 return command
     return ()
@@ -71,8 +69,7 @@ def check_shell(scripts: Iterable[str]) -> None:
             Path(name, f"{number}.sh").write_text(script)
         for shell in SHELLS:
             loop = f"for f in *.sh; do {' '.join(shell)} -n $f || echo $f; done"
-            said = subprocess.run(["sh", "-c", loop], cwd=name, capture_output=True, text=True, check=True)
-            assert not said.stdout + said.stderr, said.stdout + said.stderr
+            run_quietly(["sh", "-c", loop], name)
 
 
 def is_script(file: File) -> bool:
@@ -128,6 +125,10 @@ def _check_rules(texts: Sequence[str]) -> None:
         for number, text in enumerate(texts):
             Path(name, f"{number}.nft").write_text(text)
         loop = "for f in *.nft; do nft -c -f $f || echo $f; done"
-        command = [*namespace(), "sh", "-c", loop]
-        said = subprocess.run(command, cwd=name, capture_output=True, text=True, check=True)
-        assert not said.stdout + said.stderr, said.stdout + said.stderr
+        run_quietly([*namespace(), "sh", "-c", loop], name)
+
+
+def run_quietly(command: list[str], folder: str) -> None:
+    """Run a command that says nothing if all is well."""
+    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert not said.stdout + said.stderr, said.stdout + said.stderr

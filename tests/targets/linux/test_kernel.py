@@ -35,7 +35,7 @@ def situations(draw: st.DrawFn) -> Situation:
 
 
 @given(data=st.data())
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 def test_kernel_agrees(built_lab: Lab, data: st.DataObject) -> None:
     """1. compile, 2. load, 3. send the judge's packets and others, 4. compare both answers."""
     lab, found = built_lab, data.draw(situations())
@@ -53,7 +53,7 @@ def test_kernel_agrees(built_lab: Lab, data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 def test_kernel_cuts_what_effects_say_is_cut(built_lab: Lab, data: st.DataObject) -> None:
     """1. open connections, 2. load the table, 3. what it drops is dead both ways, others live."""
     lab, found = built_lab, data.draw(situations())

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compiler.errors import NativeError
@@ -151,6 +151,7 @@ def test_the_kernel_takes_it_and_its_listing_reads_back(
 
 @pytest.mark.kernel
 @given(data=st.data())
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 def test_any_signature_reads_back(built_lab: Lab, data: st.DataObject) -> None:
     """nft joins bytes that touch; the canonical form must not depend on how many it joins."""
     sizes = data.draw(st.lists(st.integers(1, 16), min_size=1, max_size=4))
