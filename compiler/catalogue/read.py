@@ -75,6 +75,7 @@ def _flow(protocol: str, name: str, entry: Mapping[str, Any], helper: Helper | N
         families=_families(entry.get("families", BOTH_FAMILIES)),
         shared=entry.get("shared", False),
         carried=entry.get("carried", False),
+        introduces=entry.get("introduces", False),
         signature=_signature(entry["signature"]) if "signature" in entry else None,
         helper=helper,
         serves=tuple(entry.get("serves", ())),

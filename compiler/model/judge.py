@@ -189,7 +189,9 @@ def _landmarks(networks: tuple[Network, ...], version: int) -> tuple[Address | N
     for net in own:
         found.update(dict.fromkeys(_edges(net)))
         found.update(dict.fromkeys(a for a in _neighbours(net) if not _within(a, own)))
-    found[next((a for a in _ELSEWHERE[version] if not _within(a, own)), None)] = None
+    elsewhere = next((a for a in _ELSEWHERE[version] if not _within(a, own)), None)
+    if elsewhere is not None:  # else the networks hold every address, and nothing is outside
+        found[elsewhere] = None
     return tuple(found)
 
 

@@ -118,6 +118,8 @@ class Flow:
       helper (PPTP's GRE).
     - ``helper`` is the NAT helper that the flow's protocol needs, on each of its flows.
     - ``signature`` is set where the ports alone do not tell the flow (IKE versions).
+    - ``introduces``: only some packets of a connection carry the signature (IKE on udp/4500),
+      and what they are is what the whole connection is.
     - ``serves``: the other protocols that need this flow too (ESP serves both IKE versions);
       a decision about one of them claims the flow.
     """
@@ -130,6 +132,7 @@ class Flow:
     shared: bool = False
     carried: bool = False
     signature: Signature | None = None
+    introduces: bool = False
     helper: Helper | None = None
     serves: tuple[str, ...] = ()
     purpose: str = ""

@@ -22,7 +22,7 @@ def lint(intent: Intent, device: Device, catalogue: Catalogue, today: date) -> I
         yield from _impossible(decision, device, catalogue)
         yield from _ends_soon(decision, today)
         yield from _evadable(decision, catalogue)
-        yield from _cannot_be_told_apart(decision, intent)
+        yield from _cannot_be_told_apart(decision, catalogue)
 
 
 def idle_plays(
@@ -96,21 +96,25 @@ def _evadable(decision: Decision, catalogue: Catalogue) -> Iterator[Finding]:
         )
 
 
-def _cannot_be_told_apart(decision: Decision, intent: Intent) -> Iterator[Finding]:
-    """Say that a blocked protocol shares an unmarked flow with a passed relative (raw ESP)."""
+def _cannot_be_told_apart(decision: Decision, catalogue: Catalogue) -> Iterator[Finding]:
+    """Say that a blocked protocol shares an unmarked flow with an open relative (raw ESP)."""
     if decision.action is not Action.BLOCK or decision.origin.inherited_from:
         return
-    for other in intent.decisions:
-        if other.action is not Action.PASS:
-            continue
-        shared = [flow for flow in decision.flows if other.claims(flow) and not flow.signature]
-        if shared:
-            names = ", ".join(flow.ports_text for flow in shared)
-            yield Finding(
-                Code.L605,
-                f"{names} of '{decision.protocol}' cannot be told from '{other.protocol}', which "
-                "passes: new tunnels are stopped at their key exchange, raw packets are not",
-                Severity.WARNING,
-                decision.origin.place,
-            )
-            return
+    shared = [
+        flow
+        for ancestor in catalogue.lineage(decision.protocol)[1:]
+        for flow in ancestor.flows
+        if decision.protocol in flow.serves and not decision.claims(flow)
+    ]
+    if shared:
+        packets = ", ".join(flow.ports_text for flow in shared)
+        others = " and ".join(
+            dict.fromkeys(n for flow in shared for n in flow.serves if n != decision.protocol)
+        )
+        yield Finding(
+            Code.L605,
+            f"{packets} of '{decision.protocol}' cannot be told from '{others}', which is not "
+            "blocked alike: new tunnels are stopped at their key exchange, raw packets are not",
+            Severity.WARNING,
+            decision.origin.place,
+        )

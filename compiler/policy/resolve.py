@@ -118,6 +118,26 @@ def _still_template(value: Any) -> bool:
     return isinstance(value, str) and is_template(str(value))
 
 
+def _without_relatives_flows(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+    """Take flows out of blocks that a relative needs who is not blocked in the same way.
+
+    ESP serves both IKE versions: blocking IKEv1 alone must not take it from IKEv2.
+    """
+    found = tuple(decisions)
+    blocked = {d.protocol: d.limits for d in found if d.action is Action.BLOCK}
+
+    def claimed(decision: Decision, flow: Flow) -> bool:
+        return all(blocked.get(name) == decision.limits for name in flow.serves)
+
+    kept = (
+        replace(d, flows=tuple(flow for flow in d.flows if claimed(d, flow)))
+        if d.action is Action.BLOCK
+        else d
+        for d in found
+    )
+    return tuple(decision for decision in kept if decision.flows)
+
+
 @dataclass(slots=True)
 class _Work:
     device: Device
@@ -158,7 +178,7 @@ class _Work:
             entry = self._for(id_, own, default)
             if entry is not None:
                 found[id_] = entry
-        decisions = tuple(
+        decisions = _without_relatives_flows(
             decision
             for id_, item in found.items()
             if (decision := self._decision(self.catalogue.protocols[id_], item)) is not None

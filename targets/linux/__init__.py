@@ -4,11 +4,14 @@ README.md holds the facts this target builds on, with their sources. Reading ord
 :mod:`targets.linux.nft` (the settings), ``claims``, ``zones``, ``where``, ``branches``, ``new``,
 ``nat`` and ``solve`` (intent to settings), ``render``, ``reader``, ``statements`` and ``parse``,
 ``walk`` and ``effects`` (settings to effects), ``procedure``.
+
+What a command does not need is not imported: `validate` only asks for :meth:`LinuxTarget.check`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from compiler.errors import TargetError
 from compiler.model.device import Device
@@ -17,14 +20,11 @@ from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Action, Intent
 from compiler.model.protocol import UDP
 from compiler.model.target import Bundle, Capabilities, Procedure
-from targets.linux import nft
-from targets.linux.effects import effects
+from targets.linux.check import device_findings
 from targets.linux.options import DESCRIPTIONS, Options, option_findings
-from targets.linux.parse import parse
-from targets.linux.procedure import procedure
-from targets.linux.render import helper_modules, render, table_text
-from targets.linux.solve import TABLE, solve
-from targets.linux.zones import device_findings
+
+if TYPE_CHECKING:
+    from targets.linux import nft
 
 
 class LinuxTarget:
@@ -56,6 +56,9 @@ class LinuxTarget:
         Raises:
             TargetError: T405, the router's stated modules lack a NAT helper that the intent needs.
         """
+        from targets.linux.render import helper_modules
+        from targets.linux.solve import solve
+
         table = solve(intent, device, Options.of(device))
         stated = device.facts.get("modules")
         missing = [m for m in helper_modules(table) if isinstance(stated, list) and m not in stated]
@@ -73,6 +76,8 @@ class LinuxTarget:
 
     def render(self, settings: nft.Table, device: Device) -> Bundle:
         """Print rules, sysctl, modules, unit and apply script."""
+        from targets.linux.render import render
+
         return render(settings, device, Options.of(device))
 
     def parse(self, native: str, device: Device) -> nft.Table:  # noqa: ARG002 - the contract's
@@ -81,20 +86,29 @@ class LinuxTarget:
         Raises:
             NativeError: T407.
         """
+        from targets.linux.parse import parse
+        from targets.linux.solve import TABLE
+
         return parse(native, TABLE)
 
     def merge(self, settings: nft.Table, native: str, device: Device) -> str:  # noqa: ARG002
         """Give the file: it holds nothing but our table, and loading it touches no other."""
+        from targets.linux.render import table_text
+
         return table_text(settings)
 
     def effects(
         self, settings: nft.Table, device: Device, probes: Sequence[Probe]
     ) -> tuple[Effect, ...]:
         """Walk the probes' packets through the table."""
+        from targets.linux.effects import effects
+
         return effects(settings, device, Options.of(device), probes)
 
     def procedure(self, settings: nft.Table, device: Device) -> Procedure:
         """Give the steps of an apply over SSH."""
+        from targets.linux.procedure import procedure
+
         return procedure(settings, Options.of(device))
 
     def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:

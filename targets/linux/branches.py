@@ -186,14 +186,13 @@ def _owner(segment: Segment) -> str:
 
 
 def _holds_connections(segment: Segment) -> bool:
-    """Tell whether a signature's verdict must hold for the connection.
+    """Tell whether what is dropped by its signature takes its connection with it.
 
     On udp/4500 only IKE messages carry the version; ESP in UDP on the same connection does not.
     """
-    if segment.layer4 != UDP or not segment.told_apart:
-        return False
-    unmarked_pass = any(claim.passes and not claim.signature for claim in segment.claims)
-    return unmarked_pass and any(claim.blocks and claim.signature for claim in segment.claims)
+    return segment.layer4 == UDP and any(
+        claim.blocks and claim.flow.introduces for claim in segment.claims
+    )
 
 
 def _held_key(family: Family, *, reply: bool) -> str:

@@ -115,7 +115,7 @@ def test_lookups_work_from_the_wheel(installed: Path, tmp_path: Path, command: l
 
 
 def test_the_conformance_suite_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    arguments = ("--target", "linksys", "--examples", "3", "-q", "-p", "no:cacheprovider")
+    arguments = ("--target", "linksys", "--examples", "3", "-k", "laws", "-p", "no:cacheprovider")
     done = subprocess.run(
         [sys.executable, "-P", "-m", "passthru_conformance", *arguments],
         cwd=tmp_path,

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,22 +114,19 @@ def test_another_process_prints_the_same_bytes(request: pytest.FixtureRequest) -
     work = json.dumps({"cases": packed, "data": drawn[-_DIGESTED:]})
     here = Path(__file__).resolve().parent
     path = os.pathsep.join([str(here.parent), *sys.path])
-    started = [
-        subprocess.Popen(
+
+    def printed(seed: str) -> str:
+        return subprocess.run(
             [sys.executable, "-m", f"{here.name}.digest"],
-            stdin=subprocess.PIPE,
+            input=work,
             stdout=subprocess.PIPE,
             text=True,
+            check=True,
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
-        )
-        for seed in ("1", "2")
-    ]
-    for process in started:
-        assert process.stdin
-        process.stdin.write(work)
-        process.stdin.close()
-    one, other = (process.stdout.read() for process in started if process.stdout)
-    assert [process.wait() for process in started] == [0, 0]
+        ).stdout
+
+    with ThreadPoolExecutor() as pool:
+        one, other = pool.map(printed, ("1", "2"))
     assert one == other
     assert len(one.splitlines()) >= len(cases)
 
