@@ -1,7 +1,7 @@
 """How fast a fleet compiles, beside the plainest thing one could do instead.
 
-The peer is a Jinja2 template of about the same size, rendered for each router and written to disk: what
-a template-based tool does at best, without validation, effects, comparison or manifests.
+The peer is a Jinja2 template of about the same size, rendered for each router and written to disk:
+what a template-based tool does at best, without validation, effects, comparison or manifests.
 Both run in this process, on the same machine, interleaved; the figures are medians.
 
     python -m benchmarks.compile [ROUTERS] [ROUNDS]
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
@@ -53,7 +54,9 @@ def _compile(arguments: list[str], folder: Path, number: int) -> None:
 def _template(text: str, folder: Path, routers: int, number: int) -> None:
     """Render a template with one loop over the lines of a compiled ruleset, and write it."""
     environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - not HTML
-    template = environment.from_string("{% for line in lines %}{{ line }}\n{% endfor %}{{ name }}\n")
+    template = environment.from_string(
+        "{% for line in lines %}{{ line }}\n{% endfor %}{{ name }}\n"
+    )
     lines = text.splitlines()
     for router in range(routers):
         path = folder / f"plain{number}" / f"r{router:05d}" / "passthru.nft"
@@ -67,6 +70,16 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - before
 
 
+def _round(scratch: Path, routers: int, number: int, times: dict[str, list[float]]) -> None:
+    for name in ("alike", "all different"):
+        folder = scratch / name.replace(" ", "-")
+        folder.mkdir()
+        arguments = _site(folder, routers, alike=name == "alike")
+        times[name].append(_seconds(partial(_compile, arguments, folder, number)))
+    text = (folder / f"out{number}/r00000/etc/passthru/passthru.nft").read_text()
+    times["plain template"].append(_seconds(partial(_template, text, folder, routers, number)))
+
+
 def main() -> None:
     """Measure and print."""
     routers = int(sys.argv[1]) if len(sys.argv) > 1 else 300
@@ -74,20 +87,13 @@ def main() -> None:
     times: dict[str, list[float]] = {"alike": [], "all different": [], "plain template": []}
     for number in range(rounds):
         with tempfile.TemporaryDirectory(prefix="passthru-bench-") as scratch:
-            for name in ("alike", "all different"):
-                folder = Path(scratch) / name.replace(" ", "-")
-                folder.mkdir()
-                arguments = _site(folder, routers, alike=name == "alike")
-                times[name].append(_seconds(lambda f=folder, a=arguments: _compile(a, f, number)))
-            text = (folder / f"out{number}/r00000/etc/passthru/passthru.nft").read_text()
-            times["plain template"].append(
-                _seconds(lambda t=text, f=folder: _template(t, f, routers, number))
-            )
+            _round(Path(scratch), routers, number, times)
     floor = statistics.median(times["plain template"])
     print(f"{routers} routers, median of {rounds} rounds")
     for name, values in times.items():
         middle = statistics.median(values)
-        print(f"{name:15} {middle:7.2f} s {routers / middle:8.0f} routers/s {middle / floor:6.1f} x plain")
+        rate, ratio = routers / middle, middle / floor
+        print(f"{name:15} {middle:7.2f} s {rate:8.0f} routers/s {ratio:6.1f} x plain")
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ from compiler.model.device import Device
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Intent
 from compiler.policy.lint import idle_plays, lint
+from compiler.policy.names import check_names
 from compiler.policy.plays import Play, load_plays, protocol_documents
-from compiler.policy.resolve import check_names, resolve
+from compiler.policy.resolve import resolve
 from compiler.source.yaml import Document
 
 

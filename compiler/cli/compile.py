@@ -55,7 +55,9 @@ def compile_command(
             click.echo(item.bundle.native_text.encode(), nl=False)  # bytes: in any locale
         return ExitCode.OK
     whole = not options["limit"]
-    return _check(site, compiled, out, whole) if check else _write(site, compiled, out, whole, prune)
+    return (
+        _check(site, compiled, out, whole) if check else _write(site, compiled, out, whole, prune)
+    )
 
 
 def compile_site(
@@ -128,11 +130,7 @@ def _check(site: Site, compiled: dict[str, Compiled], out: str | None, whole: bo
     stale = list(Output(root, site.policy_hash).stale(compiled, whole=whole))
     if stale:
         hint = "run `passthru compile` without --check"
-        raise StaleError(
-            Finding(Code.B702, f"{root}/{text}", hint=hint) for text in stale
-        )
+        raise StaleError(Finding(Code.B702, f"{root}/{text}", hint=hint) for text in stale)
     if verbosity() >= 0:
         click.echo(f"{root}: up to date", err=True)
     return ExitCode.OK
-
-

@@ -155,9 +155,7 @@ def _explain_host(host: str, protocol: str | None, output: str, options: dict[st
     # Deviations are told here, not refused: to explain them is what this command is for.
     site, compiled, findings = compile_site({**options, "limit": host}, "warn")
     if len(compiled) != 1:
-        raise UsageError.of(
-            Code.U801, f"--host takes one router; {host!r} matches {len(compiled)}"
-        )
+        raise UsageError.of(Code.U801, f"--host takes one router; {host!r} matches {len(compiled)}")
     wanted: str | None = None
     if protocol:
         found = site.catalogue.get(protocol)
@@ -202,9 +200,7 @@ def _host_data(item: Compiled, decisions: Sequence[Decision]) -> dict[str, Any]:
     }
 
 
-def _host_text(
-    item: Compiled, decisions: Sequence[Decision], wanted: str | None
-) -> Iterator[str]:
+def _host_text(item: Compiled, decisions: Sequence[Decision], wanted: str | None) -> Iterator[str]:
     device = item.router.device
     yield click.style(f"{device.name} ({device.target})", bold=True)
     yield f"files: {', '.join(file.path for file in item.bundle.files)}"
@@ -233,9 +229,7 @@ def _decision_text(item: Compiled, decision: Decision) -> Iterator[str]:
         probe = effect.probe
         helper = "" if effect.helper == "not-needed" else f", helper {effect.helper}"
         key = (probe.flow.id, probe.flow.ports_text, f"{effect.verdict}{helper}", effect.because)
-        seen.setdefault(key, set()).add(
-            (probe.source, probe.destination, str(probe.family))
-        )
+        seen.setdefault(key, set()).add((probe.source, probe.destination, str(probe.family)))
     for (flow, ports, verdict, because), where in seen.items():
         yield from _wrapped(f"{verdict:<7} {flow} {ports}: {_where_text(where)}", "  ", 8)
         yield from _wrapped(because, " " * 10, 2)

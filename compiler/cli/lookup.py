@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,9 @@ def _describe_target(row: dict[str, Any]) -> None:
 
 
 def _word(value: object) -> str:
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return (
+        {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    )
 
 
 def _variable(option: str) -> str:
@@ -84,7 +85,9 @@ def protocols_command(policy: tuple[str, ...], output: str) -> int:
     catalogue = extend(builtin(), protocol_documents([Path(path) for path in policy]))
     if output == "json":
         data = [_protocol_data(protocol) for protocol in catalogue.protocols.values()]
-        click.echo(json.dumps({"schema": "passthru/protocols-list/v1", "protocols": data}, indent=1))
+        click.echo(
+            json.dumps({"schema": "passthru/protocols-list/v1", "protocols": data}, indent=1)
+        )
         return ExitCode.OK
     rows = [
         (
@@ -144,7 +147,9 @@ def schema_command(name: str | None) -> int:
 @click.command("inventory")
 @click.option("-i", "--inventory", multiple=True, metavar="PATH", help="Inventory (repeatable).")
 @click.option("-e", "--extra-vars", multiple=True, metavar="K=V|@FILE", help="Variables that win.")
-@click.option("--list", "list_", is_flag=True, help="Everything as JSON, as ansible-inventory does.")
+@click.option(
+    "--list", "list_", is_flag=True, help="Everything as JSON, as ansible-inventory does."
+)
 @click.option("--host", metavar="NAME", help="One host's variables as JSON.")
 @click.option("--graph", is_flag=True, help="Groups and hosts as a tree.")
 def inventory_command(
@@ -168,5 +173,3 @@ def inventory_command(
     else:
         click.echo(json.dumps(plain(dict(loaded.host(str(host)).variables)), indent=4, default=str))
     return ExitCode.OK
-
-

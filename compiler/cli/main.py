@@ -6,6 +6,7 @@ import importlib
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -30,17 +31,17 @@ COMMANDS = {
 class _Commands(click.Group):
     """Loads a command when it is used; knows all names and help lines without loading."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
         command: click.Command = getattr(importlib.import_module(entry[0]), f"{cmd_name}_command")
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
@@ -118,15 +119,20 @@ def main(arguments: list[str] | None = None) -> int:
     except click.UsageError as error:
         error.show()
         return ExitCode.USAGE
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return ExitCode.INTERRUPTED
     except click.exceptions.Exit as error:
         return error.exit_code
-    except BrokenPipeError:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one boundary
+        return _ended_by(error)
+
+
+def _ended_by(error: BaseException) -> int:
+    """Tell an interruption and a closed pipe from a bug, which must not look like either."""
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    if isinstance(error, BrokenPipeError):
         return _reader_has_gone()
-    except Exception as error:  # noqa: BLE001 - the one boundary: a bug must not look like anything else
-        return _bug(error)
+    return _bug(error)
 
 
 def _reader_has_gone() -> int:
@@ -135,13 +141,13 @@ def _reader_has_gone() -> int:
     return ExitCode.OK
 
 
-def _bug(error: Exception) -> int:
+def _bug(error: BaseException) -> int:
     """Say that this is our fault and how to report it; the traceback only on request."""
     import traceback  # noqa: PLC0415
 
     click.echo(f"internal error[X901]: {type(error).__name__}: {error}", err=True)
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    click.echo(f"  at {frame.name} ({os.path.basename(frame.filename)}:{frame.lineno})", err=True)
+    click.echo(f"  at {frame.name} ({Path(frame.filename).name}:{frame.lineno})", err=True)
     click.echo(
         f"  This is a bug in passthru {__version__}. Please report it with the command line and "
         "the output of the same command under PASSTHRU_TRACEBACK=1.",

@@ -23,22 +23,31 @@ F = TypeVar("F", bound=Callable[..., Any])
 def site_options(command: F) -> F:
     """Add the options that name a site: inventory, policy, limit, variables."""
     decorators = [
-        click.option("-i", "--inventory", multiple=True, metavar="PATH", help="Inventory (repeatable)."),
-        click.option("-p", "--policy", multiple=True, metavar="PATH", help="Policy file or folder (repeatable)."),
-        click.option("-l", "--limit", default="", metavar="PATTERN", help="Only hosts that match."),
-        click.option("-e", "--extra-vars", multiple=True, metavar="K=V|@FILE", help="Variables that win over all others."),
-        click.option("--vault-password-file", multiple=True, metavar="PATH", help="Password for !vault values."),
-        click.option("--allow-expired", is_flag=True, help="Warn about expired grants instead of failing."),
-    ]  # fmt: skip
+        _repeatable("-i", "--inventory", "PATH", "Inventory (repeatable)."),
+        _repeatable("-p", "--policy", "PATH", "Policy file or folder (repeatable)."),
+        click.option("-l", "--limit", default="", metavar="PATTERN", help="Only these hosts."),
+        _repeatable("-e", "--extra-vars", "K=V|@FILE", "Variables that win over all others."),
+        _repeatable("", "--vault-password-file", "PATH", "Password for !vault values."),
+        click.option("--allow-expired", is_flag=True, help="Warn about expired grants only."),
+    ]
     for decorate in reversed(decorators):
         command = decorate(command)
     return command
 
 
+def _repeatable(short: str, long: str, metavar: str, text: str) -> Callable[[F], F]:
+    names = [name for name in (short, long) if name]
+    return click.option(*names, multiple=True, metavar=metavar, help=text)
+
+
 def output_option(*formats: str) -> Callable[[F], F]:
     """Add ``--output``."""
     return click.option(
-        "--output", "output", type=click.Choice(formats), default=formats[0], help="Form of the output."
+        "--output",
+        "output",
+        type=click.Choice(formats),
+        default=formats[0],
+        help="Form of the output.",
     )
 
 
@@ -155,4 +164,3 @@ def verbosity() -> int:
     context = click.get_current_context(silent=True)
     root = context.find_root() if context else None
     return int(root.obj["verbosity"]) if root and root.obj else 0
-

@@ -36,7 +36,9 @@ def print_findings(findings: Iterable[Finding], form: str = "text") -> None:
     rows = merged(findings)
     match form:
         case "json":
-            click.echo(json.dumps({"schema": SCHEMA, "findings": [_data(*row) for row in rows]}, indent=1))
+            click.echo(
+                json.dumps({"schema": SCHEMA, "findings": [_data(*row) for row in rows]}, indent=1)
+            )
         case "sarif":
             click.echo(json.dumps(_sarif(rows), indent=1))
         case "github":
@@ -105,9 +107,8 @@ def _data(finding: Finding, hosts: tuple[str, ...]) -> dict[str, Any]:
         if finding.place.line:
             data["line"] = finding.place.line
             data["column"] = finding.place.column
-    for key, value in (("hint", finding.hint), ("protocol", finding.protocol)):
-        if value:
-            data[key] = value
+    optional = {"hint": finding.hint, "protocol": finding.protocol}
+    data |= {key: value for key, value in optional.items() if value}
     if hosts:
         data["hosts"] = list(hosts)
     return data
@@ -170,7 +171,9 @@ def _sarif_result(
         "ruleIndex": list(codes).index(finding.code),
         "level": _SARIF[finding.severity],
         "message": {"text": text},
-        "partialFingerprints": {"finding/v1": hashlib.sha256(spot.encode(errors="surrogateescape")).hexdigest()[:32]},
+        "partialFingerprints": {
+            "finding/v1": hashlib.sha256(spot.encode(errors="surrogateescape")).hexdigest()[:32]
+        },
     }
     if place:
         physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(place.file)}}

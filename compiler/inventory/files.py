@@ -12,8 +12,9 @@ from compiler.inventory.layers import InDocument, JsonPlaces
 from compiler.inventory.listing import RepeatedKeyError, load_json
 from compiler.model.finding import Code, Place
 from compiler.source import vault
+from compiler.source.nodes import MAX_DEPTH
 from compiler.source.secrets import TAGS, conceal
-from compiler.source.yaml import MAX_DEPTH, loads, read_text
+from compiler.source.yaml import loads, read_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ from compiler.model.protocol import BOTH_FAMILIES, Family, Flow, Helper, Signatu
 class Action(StrEnum):
     """What a policy says of a protocol. ``keep``: not ours, not touched, not judged."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - an action, not a password
     BLOCK = "block"
     KEEP = "keep"
 
@@ -79,7 +79,7 @@ class Decision:
     action: Action
     flows: tuple[Flow, ...]
     origin: Origin
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     otherwise: Action = Action.KEEP
     log: Log | None = None
     helper: Helper | None = None

@@ -21,8 +21,13 @@ from compiler.model.protocol import PORTED, Family, Flow
 #: Addresses to stand for "anywhere else": documentation ranges (RFC 5737, RFC 3849), then public
 #: ones that no policy will list on purpose.
 _ELSEWHERE = {
-    4: [ip_address(a) for a in ("192.0.2.77", "198.51.100.77", "203.0.113.77", "9.9.9.9", "1.1.1.1")],
-    6: [ip_address(a) for a in ("2001:db8:77::77", "2620:fe::9", "2606:4700::1111", "2001:500:1::53")],
+    4: [
+        ip_address(a) for a in ("192.0.2.77", "198.51.100.77", "203.0.113.77", "9.9.9.9", "1.1.1.1")
+    ],
+    6: [
+        ip_address(a)
+        for a in ("2001:db8:77::77", "2620:fe::9", "2606:4700::1111", "2001:500:1::53")
+    ],
 }
 
 
@@ -115,9 +120,7 @@ def _judged_families(decision: Decision, device: Device) -> tuple[Family, ...]:
     return tuple(f for f in Family if f in device.families or _version(f) in listed)
 
 
-def _probes_of(
-    decision: Decision, flow: Flow, family: Family, device: Device
-) -> Iterator[Probe]:
+def _probes_of(decision: Decision, flow: Flow, family: Family, device: Device) -> Iterator[Probe]:
     limits = decision.limits
     for source in device.lan_zones:
         for destination in device.wan_zones:
@@ -276,10 +279,16 @@ def difference(wanted: Action, effect: Effect) -> Code | None:
         return None
     if effect.verdict is Verdict.UNKNOWN:
         return Code.D504
-    if wanted is Action.BLOCK:
-        if effect.verdict is Verdict.PASS:
-            return Code.D501
-        return None if effect.cuts_running else Code.D505
+    return _not_blocked(effect) if wanted is Action.BLOCK else _not_passed(effect)
+
+
+def _not_blocked(effect: Effect) -> Code | None:
+    if effect.verdict is Verdict.PASS:
+        return Code.D501
+    return None if effect.cuts_running else Code.D505
+
+
+def _not_passed(effect: Effect) -> Code | None:
     if effect.verdict.blocks:
         return Code.D502
     if effect.helper in (HelperState.IDLE, HelperState.ABSENT):

@@ -177,7 +177,8 @@ class Protocol:
     """One VPN protocol.
 
     - ``part_of`` is the parent in the small tree (``ikev1`` is part of ``ipsec``) whose decision it
-      follows unless it is named itself; ``follows_when`` says which actions of the parent it follows (AH follows IPsec only when blocking).
+      follows unless it is named itself; ``follows_when`` says which actions of the parent it
+      follows (AH follows IPsec only when blocking).
     - ``signatures`` find the protocol on any port (``detect: signature``).
     - ``movable``: the port is a habit, not a rule; a block by port can be evaded.
     - ``nat4``: ``fine``, ``helper`` (works only with ``helper``), ``limited`` or ``impossible``.

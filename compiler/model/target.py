@@ -1,9 +1,9 @@
 """The contract of a router family.
 
 A target is any object with these members (a ``typing.Protocol``, not a base class), found
-through the entry-point group ``passthru.targets``. It may import ``compiler.model``,
-``compiler.errors``, ``compiler.source``, ``compiler.evaluate`` and ``compiler.toggles``, never another
-target. Its laws are in ``tests/conformance``.
+through the entry-point group ``passthru.targets``. It may import what stands below the policy
+(``compiler.model``, ``compiler.errors``, ``compiler.source``, ``compiler.toggles`` and their like),
+never another target. Its laws are in ``tests/conformance``.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Target(Protocol[S]):
         ...
 
     def options(self) -> Mapping[str, str]:
-        """Names of the device options and (``facts.NAME``) facts it reads, each with a description."""
+        """Names and meanings of the device options and (``facts.NAME``) facts that it reads."""
         ...
 
     def settings(self, intent: Intent, device: Device) -> S:

@@ -24,7 +24,7 @@ class Entry:
     """What one play says of one protocol on one device."""
 
     action: Action
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     otherwise: Action = Action.KEEP
     ports: Ports = ()
     log: Log | None = None
@@ -47,9 +47,7 @@ class Reader:
     def entry(self) -> Entry:
         """Read the whole entry."""
         action = Action(self.value["action"])
-        limits = Limits(
-            *self._sources(), self.networks("to"), self._families()
-        )
+        limits = Limits(*self._sources(), self.networks("to"), self._families())
         if action is Action.KEEP:
             self._useless_with_keep()
         self._families_fit(limits)
@@ -159,7 +157,10 @@ class Reader:
             if range_.first <= range_.last:
                 return number, range_
         self.say(
-            Code.P112, f"'{_short(text)}' is not a port", "ports", "write it as udp/51820 or tcp/5000-5010"
+            Code.P112,
+            f"'{_short(text)}' is not a port",
+            "ports",
+            "write it as udp/51820 or tcp/5000-5010",
         )
         return None
 
@@ -197,5 +198,3 @@ def _looks_like_address(text: str) -> bool:
 def _short(text: str) -> str:
     shown = text if text.isprintable() else ascii(text)[1:-1]
     return shown if len(shown) <= 60 else shown[:57] + "..."
-
-

@@ -32,7 +32,10 @@ def idle_plays(
     for number, play in enumerate(plays):
         if number not in matched:
             yield Finding(
-                Code.L603, f"play '{play.name}' matches no host", Severity.WARNING, play.place("hosts")
+                Code.L603,
+                f"play '{play.name}' matches no host",
+                Severity.WARNING,
+                play.place("hosts"),
             )
         elif number not in deciding:
             yield Finding(

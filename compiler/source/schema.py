@@ -132,9 +132,7 @@ def _empty(path: tuple[Any, ...]) -> tuple[Code, str, str]:
     return code, f"{_key(path)} is empty", hint if limit else ""
 
 
-def _unknown_key(
-    error: ValidationError, path: tuple[Any, ...], key_place_of: PlaceOf
-) -> Finding:
+def _unknown_key(error: ValidationError, path: tuple[Any, ...], key_place_of: PlaceOf) -> Finding:
     schema = error.schema if isinstance(error.schema, dict) else {}
     known = sorted(schema.get("properties", {}))
     instance: Any = error.instance
@@ -143,9 +141,7 @@ def _unknown_key(
     close = difflib.get_close_matches(str(first), known, 1)
     hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
     names = _words(unknown)
-    return Finding(
-        Code.P105, f"unknown key {names}", place=key_place_of((*path, first)), hint=hint
-    )
+    return Finding(Code.P105, f"unknown key {names}", place=key_place_of((*path, first)), hint=hint)
 
 
 def _key(path: tuple[Any, ...]) -> str:

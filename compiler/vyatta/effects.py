@@ -6,8 +6,8 @@ begin with number 1 and have no gap are the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from compiler.model.device import Address, Device, Zone
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
@@ -60,6 +60,8 @@ class _Walk:
     device: Device
     dialect: Dialect
     layout: Layout
+    seen: dict[Path, tuple[_Rule, ...]] = field(default_factory=dict)
+    held: dict[Path, tuple[str, ...]] = field(default_factory=dict)
 
     def effect(self, probe: Probe) -> Effect:
         if probe.direction is Direction.OUT:
@@ -72,9 +74,18 @@ class _Walk:
         return Effect(probe, verdict, because, helper)
 
     def _rules(self, node: Path) -> tuple[_Rule, ...]:
-        found: Mapping[int, tuple[Path, ...]] = self.settings.rules(node)
-        rules = (_Rule(number, leaves) for number, leaves in found.items())
-        return tuple(rule for rule in rules if ("disable",) not in rule.leaves)
+        return tuple(rule for rule in self._all(node) if ("disable",) not in rule.leaves)
+
+    def _all(self, node: Path) -> tuple[_Rule, ...]:
+        if node not in self.seen:
+            found = self.settings.rules(node)
+            self.seen[node] = tuple(_Rule(number, leaves) for number, leaves in found.items())
+        return self.seen[node]
+
+    def _members(self, *node: str) -> tuple[str, ...]:
+        if node not in self.held:
+            self.held[node] = tuple(path[0] for path in self.settings.under(node))
+        return self.held[node]
 
     # -- out
 
@@ -115,14 +126,14 @@ class _Walk:
         found = self._decided(rules, probe)
         if found is None:
             return Verdict.UNKNOWN, _ELSE
-        return found if _first(self.settings.rules(node)) else (Verdict.UNKNOWN, _BEHIND)
+        return found if _first(self._all(node)) else (Verdict.UNKNOWN, _BEHIND)
 
     def _forward(self, probe: Probe) -> Outcome:
         hook = ("firewall", str(probe.family), "forward", "filter")
         jumps = self._rules(hook)
         if not jumps:
             return Verdict.UNKNOWN, f"nothing of ours is in the forward filter for {probe.family}"
-        if not _first(self.settings.rules(hook)):
+        if not _first(self._all(hook)):
             return Verdict.UNKNOWN, _BEHIND
         for jump in jumps:
             target = jump.text("jump-target")
@@ -169,7 +180,7 @@ class _Walk:
         return Verdict.UNKNOWN, "the WAN interfaces are not treated alike"
 
     def _nat(self, probe: Probe, interface: str) -> Outcome:
-        if not _first(self.settings.rules(self.dialect.nat)):
+        if not _first(self._all(self.dialect.nat)):
             return Verdict.UNKNOWN, _BEHIND if self._rules(self.dialect.nat) else _ELSE
         for rule in self._rules(self.dialect.nat):
             on = rule.text(*self.dialect.nat_in)
@@ -223,8 +234,8 @@ class _Walk:
         found: list[Tristate] = [address_in(one, address) for one in rule.get(end, "address")]
         for name in rule.get(end, "group", self.dialect.reference(family)):
             node = (*self.dialect.group(family, name), self.dialect.member(family))
-            members = self.settings.under(node)
-            listed = any_of(address_in(member[0], address) for member in members)
+            members = self._members(*node)
+            listed = any_of(address_in(member, address) for member in members)
             found.append(listed if members else None)
         return all_of(found)
 
@@ -234,7 +245,7 @@ class _Walk:
         names = set(rule.get(leaf, "name"))
         for group in rule.get(leaf, "group"):
             node = ("firewall", "group", "interface-group", group, "interface")
-            names |= {path[0] for path in self.settings.under(node)}
+            names.update(self._members(*node))
         inside = {name in names for name in zone.devices} if zone else set()
         return inside.pop() if len(inside) == 1 else None
 
@@ -251,9 +262,9 @@ class _Walk:
         return HelperState.ASSIGNED if self.dialect.assigns or stated else HelperState.IDLE
 
 
-def _first(rules: Mapping[int, object]) -> bool:
+def _first(rules: Sequence[_Rule]) -> bool:
     """Tell whether no foreign rule can stand before any of ours."""
-    return bool(rules) and tuple(rules) == tuple(range(1, len(rules) + 1))
+    return bool(rules) and [rule.number for rule in rules] == [*range(1, len(rules) + 1)]
 
 
 def _known(leaf: Path, dialect: Dialect) -> bool:

@@ -21,6 +21,9 @@ _COMMAND = re.compile(r"\s*(set|delete)\s+\S")
 #: ``vyos@router:~$``, ``admin@router#`` and the ``[edit]`` line of a configuration session.
 _PROMPT = re.compile(r"\s*(?:[\w.-]+@[\w.-]+(?::[^\s$#]*)?\s*[$#](?:\s.*)?|\[edit[^\]]*\]\s*)")
 _NODE = re.compile(r"\s*[\w.-]+(?:\s+\S.*)?\s\{\s*|\s*[\w.-]+\s*\{\s*\}?\s*")
+#: Almost every line is plain words and words in single quotes; the rest goes the slow way.
+_SIMPLE = re.compile(r"""\s*(?:(?:'[^']+'|[^\s'"\\]+)(?:\s+|$))*""")
+_WORD = re.compile(r"""'([^']+)'|([^\s'"\\]+)""")
 _HINT = "`show configuration commands` on the router, all of it, without a pager"
 
 
@@ -85,6 +88,9 @@ def _is_silent(line: str) -> bool:
 
 
 def _words(line: str, number: int, file: str) -> list[str]:
+    simple = _SIMPLE.fullmatch(line)
+    if simple:
+        return [quoted or plain for quoted, plain in _WORD.findall(line)]
     try:
         return shlex.split(line)
     except ValueError:

@@ -161,6 +161,7 @@ def _verify(settings: RouterSettings, device: Device) -> Iterator[str]:
 _SAYS = (
     (StepName.FACTS, "print the release", FACTS),
     (StepName.READ, "export the menus that hold entries of ours", READ),
+    (StepName.CHECK, "see that the interfaces of all zones are there", CHECK),
     (
         StepName.APPLY,
         "import the script: our old entries out, ours in, blocked tunnels cut",

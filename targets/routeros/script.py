@@ -169,6 +169,8 @@ class _Scanner:
             raise fail(self.file, self.first, f"{message}: the text is cut off")
         self.number += 1
         self.line, self.pos = self._load(), 0
+        if not self.line.strip() and self.number + 1 == len(self.lines):
+            raise fail(self.file, self.first, f"{message}: the text is cut off")
 
     def words(self) -> Iterator[str]:
         while self._skip_space():

@@ -78,8 +78,14 @@ class RouterSettings:
 def of(entries: Iterable[Entry], helper: str = "") -> RouterSettings:
     """Build settings from entries; only rules have an order of their own."""
     canonical = list(dict.fromkeys(map(_canonical, entries)))
-    canonical.sort(key=lambda e: (MENUS.index(e.menu), () if e.menu in _ORDERED else e.properties))
+    canonical.sort(key=_rank)
     return RouterSettings(tuple(canonical), ToggleSettings.of({KEY: helper} if helper else {}))
+
+
+def _rank(stated: Entry) -> tuple[int, bool, tuple[tuple[str, str], ...]]:
+    """Rules keep their order; where a jump of ours stands is said by ``first``."""
+    ordered = stated.menu in _ORDERED
+    return (MENUS.index(stated.menu), stated.is_jump, () if ordered else stated.properties)
 
 
 def entry(menu: str, properties: Mapping[str, str]) -> Entry:

@@ -183,6 +183,8 @@ def test_tailscale_discovery() -> None:
 def test_nebula_first_handshake() -> None:
     header = struct.pack("!BBHIQ", 0x10, 0, 0, 0, 1)
     assert found("nebula", header + _RANDOM.randbytes(200))
-    assert not found("nebula", struct.pack("!BBHIQ", 0x10, 0, 0, 0x1234, 2) + _RANDOM.randbytes(200))
+    assert not found(
+        "nebula", struct.pack("!BBHIQ", 0x10, 0, 0, 0x1234, 2) + _RANDOM.randbytes(200)
+    )
     assert not found("nebula", struct.pack("!BBHIQ", 0x11, 0, 0, 7, 1) + _RANDOM.randbytes(200))
     assert not found("nebula", header[:15])

@@ -21,7 +21,11 @@ _GROUPS = {
 
 
 def page() -> str:
-    lines = ["# Findings", "", "Every finding has a stable code. Messages may change, codes do not."]
+    lines = [
+        "# Findings",
+        "",
+        "Every finding has a stable code. Messages may change, codes do not.",
+    ]
     for letter, title in _GROUPS.items():
         lines += ["", f"## {letter}: {title}", "", "| code | about |", "|---|---|"]
         lines += [

@@ -11,8 +11,9 @@ from typing import Any
 
 from compiler.catalogue import Catalogue, builtin, extend
 from compiler.model.device import Device, Role, Zone
+from compiler.policy.names import check_names
 from compiler.policy.plays import Play
-from compiler.policy.resolve import Resolved, check_names, resolve
+from compiler.policy.resolve import Resolved, resolve
 from compiler.source import schema
 from compiler.source.yaml import loads
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from compiler.catalogue import builtin
 from compiler.model.finding import Severity
 from compiler.model.intent import Action, OnDeviation
-from compiler.policy.resolve import check_names
+from compiler.policy.names import check_names
 from tests.policy.support import DEVICE, actions, entries, plays, resolved, told
 
 IDS = list(builtin().protocols)

@@ -46,9 +46,8 @@ FOREIGN = (
     "# a remark\n",
 )
 OLD = (
-    "set firewall group network-group PASSTHRU_X description 'passthru:to x'\n",
-    "set firewall group network-group PASSTHRU_X network '192.0.2.0/24'\r\n",
-    "set nat destination rule 7 description passthru:old\nset nat destination rule 7 protocol gre\n",
+    "set nat source rule 8 description 'passthru:x'\nset nat source rule 8 protocol 50\r\n",
+    "set nat destination rule 7 description passthru:x\nset nat destination rule 7 protocol gre\n",
     "# passthru: begin\nset firewall name PASSTHRU_OUT description 'passthru:x'\n# passthru: end\n",
     "set interfaces ethernet eth0 firewall out name PASSTHRU_OUT\n",
     "set interfaces ethernet eth0 vif 7 firewall in ipv6-name 'PASSTHRU_OUT_V6'\n",

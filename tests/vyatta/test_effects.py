@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from compiler.model.device import Device
+from compiler.model.device import Device, Fact
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
 from compiler.model.intent import Action
 from compiler.model.protocol import Family
@@ -71,9 +71,19 @@ def effect(text: str, asked: Probe, device: Device | None = None) -> Effect:
         (("", ""), f"{RULE} inbound-interface name br-lan\n", probe(zone="guest"), Verdict.UNKNOWN),
         (("", ""), f"{RULE} outbound-interface name eth1\n", probe(), Verdict.DROP),
         (("", ""), f"{RULE} source group network-group OTHERS\n", probe(), Verdict.UNKNOWN),
-        (("", ""), f"{RULE} destination address 192.0.2.0/24\n", probe(to="192.0.2.9"), Verdict.DROP),
+        (
+            ("", ""),
+            f"{RULE} destination address 192.0.2.0/24\n",
+            probe(to="192.0.2.9"),
+            Verdict.DROP,
+        ),
         (("", ""), f"{RULE} destination address 192.0.2.0/24\n", probe(), Verdict.UNKNOWN),
-        (("", ""), f"{RULE} destination address !192.0.2.1\n", probe(to="192.0.2.9"), Verdict.UNKNOWN),
+        (
+            ("", ""),
+            f"{RULE} destination address !192.0.2.1\n",
+            probe(to="192.0.2.9"),
+            Verdict.UNKNOWN,
+        ),
     ],
 )
 def test_reads_edited_rules(
@@ -84,7 +94,7 @@ def test_reads_edited_rules(
 
 def test_a_zone_firewall_decides_behind_ours() -> None:
     accepting = JUMP.replace("rule 5 action drop", "rule 5 action accept")
-    facts = {"release": "1.4", "zone_firewall": True}
+    facts: dict[str, Fact] = {"release": "1.4", "zone_firewall": True}
     zoned = Device("r1", "vyos", vyos().zones, facts)
     assert effect(accepting, probe(), zoned).verdict is Verdict.UNKNOWN
     assert effect(JUMP, probe(), zoned).verdict is Verdict.DROP
@@ -119,7 +129,11 @@ def test_a_ruleset_of_ours_holds_where_it_is_attached() -> None:
     (found,) = EDGEOS.effects(ours, device, [probe(501)])
     assert (found.verdict, "default-action" in found.because) == (Verdict.PASS, True)
     loose = EDGEOS.parse(
-        "\n".join(line for line in EDGEOS.render(ours, device).native_text.split("\n") if "eth1" not in line),
+        "\n".join(
+            line
+            for line in EDGEOS.render(ours, device).native_text.split("\n")
+            if "eth1" not in line
+        ),
         device,
     )
     (found,) = EDGEOS.effects(loose, device, [probe()])
@@ -128,10 +142,14 @@ def test_a_ruleset_of_ours_holds_where_it_is_attached() -> None:
 
 @pytest.mark.parametrize(
     ("stated", "state"),
-    [(True, HelperState.ASSIGNED), (False, HelperState.IDLE), (None, HelperState.UNKNOWN)],
+    [
+        ({"auto_helper": True}, HelperState.ASSIGNED),
+        ({"auto_helper": False}, HelperState.IDLE),
+        ({}, HelperState.UNKNOWN),
+    ],
 )
-def test_edgeos_helpers_depend_on_the_kernel(stated: bool | None, state: HelperState) -> None:
-    device = edgeos({} if stated is None else {"auto_helper": stated})
+def test_edgeos_helpers_depend_on_the_kernel(stated: dict[str, Fact], state: HelperState) -> None:
+    device = edgeos(stated)
     ours = EDGEOS.settings(intent(decision("pptp", Action.PASS)), device)
     asked = Probe(FLOWS["pptp"][0], Family.IPV4, "lan", "wan", 1723)
     (found,) = EDGEOS.effects(ours, device, [asked])
@@ -144,7 +162,16 @@ def test_edgeos_helpers_depend_on_the_kernel(stated: bool | None, state: HelperS
 def test_exposures_reach_one_host_and_nobody_else() -> None:
     wanted = intent(exposure("wireguard", "192.168.1.20"))
     asked = [
-        Probe(FLOWS["wireguard"][0], Family.IPV4, "wan", "lan", port, None, ip_address(to), Direction.IN)
+        Probe(
+            FLOWS["wireguard"][0],
+            Family.IPV4,
+            "wan",
+            "lan",
+            port,
+            None,
+            ip_address(to),
+            Direction.IN,
+        )
         for port, to in ((51820, "192.168.1.20"), (51820, "192.168.1.9"), (443, "192.168.1.20"))
     ]
     for target, device in ((VYOS, vyos()), (EDGEOS, edgeos())):

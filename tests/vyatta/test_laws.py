@@ -19,7 +19,7 @@ from tests.targets.openwrt.support import ORIGIN, decision, flow, intent, intent
 from tests.vyatta.support import KINDS, configs, vyos
 
 kinds = pytest.mark.parametrize(("target", "device"), KINDS, ids=["1.4", "1.3", "edge", "attach"])
-LAWS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LAWS = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BLOCK = intent(decision("l2tp", Action.BLOCK))
 
 
@@ -34,7 +34,9 @@ def test_print_and_read_back(target: VyattaTarget, device: Device, wanted: Inten
     assert target.render(ours, device) == bundle
     found = target.effects(ours, device, probes(wanted, device))
     codes = {deviation.code for deviation in compare(wanted, found)}
-    assert codes <= (set() if ("forward", "filter") in _places(ours) else {Code.D501, Code.D504, Code.D502})
+    assert codes <= (
+        set() if ("forward", "filter") in _places(ours) else {Code.D501, Code.D504, Code.D502}
+    )
 
 
 def _places(ours: VyattaSettings) -> set[tuple[str, ...]]:

@@ -166,6 +166,79 @@ _OMADA = json.dumps(
         },
     }
 )
+_EDGEOS = """\
+set firewall all-ping enable
+set firewall name WAN_IN default-action drop
+set firewall name WAN_IN description 'WAN to internal'
+set firewall name WAN_IN rule 5010 action accept
+set firewall name WAN_IN rule 5010 description 'Allow established/related'
+set firewall name WAN_IN rule 5010 state established enable
+set firewall name WAN_OUT default-action accept
+set firewall name WAN_OUT rule 5020 action drop
+set firewall name WAN_OUT rule 5020 description "don't $(talk)"
+set interfaces ethernet eth0 firewall in name WAN_IN
+set interfaces ethernet eth0 firewall out name WAN_OUT
+set service nat rule 5010 outbound-interface eth0
+set service nat rule 5010 type masquerade
+set system conntrack modules ftp disable
+  set system conntrack modules pptp disable
+set system host-name EdgeRouter
+"""
+_VYOS14 = """\
+set firewall global-options state-policy established action 'accept'
+set firewall group network-group LAN network '192.168.1.0/24'
+set firewall ipv4 forward filter default-action 'accept'
+set firewall ipv4 forward filter rule 100 action 'drop'
+set firewall ipv4 forward filter rule 100 description 'not ours: passthru:'
+set firewall ipv4 forward filter rule 100 protocol 'gre'
+set interfaces ethernet eth0 address 'dhcp'
+set nat source rule 100 outbound-interface name 'eth0'
+set nat source rule 100 translation address 'masquerade'
+set system conntrack modules ftp
+set system conntrack modules pptp
+"""
+_VYOS13 = """\
+set firewall name OUT default-action 'accept'
+set firewall name OUT rule 5000 action 'accept'
+set interfaces ethernet eth0 firewall out name 'OUT'
+set system conntrack modules pptp
+"""
+_EXPORT = """\
+# 2025-09-16 10:12:09 by RouterOS 7.19.3
+# software id = ABCD-1234
+#
+/interface bridge
+add name=bridge
+/interface list
+add comment=defconf name=WAN
+add comment=defconf name=LAN
+/interface wifi security
+set [ find default=yes ] disabled=no passphrase="a \\"quoted\\" \\24{x} \\\\"
+/ip firewall address-list
+add address=192.0.2.0/24 comment="say \\"passthru:\\"" list=bogons
+/ip firewall filter
+add action=accept chain=input comment=\\
+    "defconf: accept established,related,untracked" connection-state=\\
+    established,related,untracked
+add action=fasttrack-connection chain=forward comment="defconf: fasttrack" \\
+    connection-state=established,related hw-offload=yes
+add action=drop chain=forward comment=\\
+    "defconf: drop all from WAN not DSTNATed; it's \\
+    the last" connection-nat-state=!dstnat connection-state=new \\
+    in-interface-list=WAN
+/ip firewall nat
+add action=masquerade chain=srcnat comment="defconf: masquerade" \\
+    ipsec-policy=out,none out-interface-list=WAN
+/ip firewall service-port
+set ftp disabled=yes
+set pptp disabled=yes
+/ip service
+set www disabled=yes
+/system script
+add dont-require-permissions=no name=x owner=admin policy=read source="{\\r\\
+    \\n:put \\"hello\\"; /ip firewall filter print\\r\\
+    \\n}"
+"""
 _TABLE = "inet passthru"
 _MODULES: dict[str, Fact] = {"modules": ["nf_conntrack_pptp", "nf_nat_pptp"]}
 
@@ -206,13 +279,32 @@ BUILT_IN: Mapping[str, tuple[Case, ...]] = {
         Case("dlink-rgdb", "dlink", {"flavour": "rgdb"}, foreign=(_RGDB,)),
         Case("dlink-xmldb", "dlink", {"flavour": "xmldb"}, foreign=(_XMLDB,)),
     ),
-    "edgeos": (Case("edgeos", "edgeos", {"other_rulesets": False}, _RULESETS),),
     "freshtomato": (
         Case("freshtomato", "freshtomato", foreign=(_TOMATO,)),
         Case("freshtomato-scripts", "freshtomato", {"ipv6": True}, {"scripts": True}, (_TOMATO,)),
     ),
+    "edgeos": (
+        Case("edgeos", "edgeos", {"other_rulesets": False}, _RULESETS, (_EDGEOS,)),
+        Case(
+            "edgeos-attach",
+            "edgeos",
+            options={"attach": ["interfaces ethernet eth7"], "nat_rule_base": 4000},
+            foreign=(_EDGEOS,),
+        ),
+    ),
     "vyos": (
-        Case("vyos-1.4", "vyos", {"release": "1.4"}),
-        Case("vyos-1.3", "vyos", {"release": "1.3", "other_rulesets": False}, _RULESETS),
+        Case("vyos-1.4", "vyos", {"release": "1.4.1"}, foreign=(_VYOS14,)),
+        Case("vyos-late", "vyos", {"release": "1.5"}, {"rule_base": 50}, (_VYOS14,)),
+        Case(
+            "vyos-1.3",
+            "vyos",
+            {"release": "1.3.8"},
+            {"ruleset": "OUT", "ruleset6": "OUT6"},
+            (_VYOS13,),
+        ),
+    ),
+    "routeros": (
+        Case("routeros", "routeros", foreign=(_EXPORT, _EXPORT.replace("\n", "\r\n"))),
+        Case("routeros-6", "routeros", {"fasttrack": False, "ipv6": False}, foreign=(_EXPORT,)),
     ),
 }

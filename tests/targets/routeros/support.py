@@ -1,8 +1,6 @@
-"""Kinds of RouterOS routers for the conformance suite, with an export of somebody else's."""
+"""An export of somebody else's router, as MikroTik prints it."""
 
 from __future__ import annotations
-
-from passthru_conformance.cases import Case
 
 EXPORT = """\
 # 2025-09-16 10:12:09 by RouterOS 7.19.3
@@ -40,8 +38,3 @@ add dont-require-permissions=no name=x owner=admin policy=read source="{\\r\\
     \\n:put \\"hello\\"; /ip firewall filter print\\r\\
     \\n}"
 """
-
-CASES = (
-    Case("routeros", "routeros", foreign=(EXPORT, EXPORT.replace("\n", "\r\n"))),
-    Case("routeros-6", "routeros", {"fasttrack": False, "ipv6": False}, foreign=(EXPORT,)),
-)
