@@ -92,10 +92,11 @@ class RouterCompiler:
 
 
 def _likeness(router: Router) -> tuple[object, ...]:
-    """Give what decides about a router's outcome: everything but its name."""
+    """Give what decides about a router's outcome: everything but its name and places."""
     device = router.device
     words = json.dumps([dict(device.facts), dict(device.options)], sort_keys=True, default=str)
-    return (device.target, device.zones, words, replace(router.intent, device=""))
+    zones = tuple(replace(zone, place=None) for zone in device.zones)
+    return (device.target, zones, words, replace(router.intent, device=""))
 
 
 def _in_mode(note: Finding, mode: OnDeviation) -> Finding:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, ip_address, ip_network
+from ipaddress import IPv4Network, collapse_addresses, ip_address, ip_network
 
 import pytest
 from hypothesis import given
@@ -88,7 +88,8 @@ def test_each_listed_network_has_a_probe_inside_and_one_outside(nets: list[IPv4N
     for net in nets:
         assert {net.network_address, net.broadcast_address} <= addresses
     wanted = {wanted_by(_decision(Action.PASS, limits=limits), probe) for probe in asked}
-    assert wanted == {Action.PASS, Action.BLOCK}
+    everything = list(collapse_addresses(nets)) == [ip_network("0.0.0.0/0")]
+    assert wanted >= ({Action.PASS} if everything else {Action.PASS, Action.BLOCK})
 
 
 def test_sources_are_asked_within_the_zone_only() -> None:
