@@ -175,15 +175,21 @@ def _inventory(request: Request, findings: list[Finding]) -> Inventory | None:
 def _match(
     inventory: Inventory, plays: Sequence[Play], limit: str, findings: list[Finding]
 ) -> dict[str, tuple[int, ...]]:
+    try:
+        allowed = frozenset(inventory.match("all", limit=limit)) if limit else None
+    except PassthruError as error:
+        findings += [replace(f, message=f"in the limit: {f.message}") for f in error.findings]
+        return {}
     by_host: dict[str, list[int]] = {}
     for number, play in enumerate(plays):
         try:
-            names = inventory.match(play.hosts, limit=limit or (), place=play.place("hosts"))
+            names = inventory.match(play.hosts, place=play.place("hosts"))
         except PassthruError as error:
             findings += error.findings
             continue
         for name in names:
-            by_host.setdefault(name, []).append(number)
+            if allowed is None or name in allowed:
+                by_host.setdefault(name, []).append(number)
     if limit and not by_host and not has_errors(findings):
         message = f"no play matches a host within --limit {limit!r}"
         findings.append(Finding(Code.I203, message, Severity.ERROR))

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from compiler.cli.compile import compile_site
-from compiler.cli.report import merged
 from compiler.cli.table import print_table
 from compiler.errors import ExitCode, OutputError
-from compiler.model.finding import Code, Severity
+from compiler.model.finding import Code, Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from compiler.build.plan import Compiled
 
@@ -52,11 +51,9 @@ def demo_command(out: str | None) -> int:
         counts[target] = counts.get(target, 0) + 1
     _say(2, f"{len(site.plays)} plays, {len(compiled)} routers compiled")
     print_table(("target", "routers"), [(name, str(n)) for name, n in sorted(counts.items())])
-    rows = [row for row in merged(findings) if row[0].severity is not Severity.INFO]
-    _say(3, f"{len(rows)} warnings; what a router cannot do exactly is said, not hidden:")
-    for finding, hosts in rows:
-        where = f" [{', '.join(hosts)}]" if hosts else ""
-        click.echo(f"   {finding.code.name} {finding.code.value}: {finding.protocol}{where}")
+    _say(3, "what a router cannot do exactly is said, not hidden:")
+    for line in _warnings(findings):
+        click.echo(f"   {line}")
     with tempfile.TemporaryDirectory(prefix="passthru-demo-") as scratch:
         root = Path(out) if out else Path(scratch) / "out"
         Output(root, site.policy_hash).write(compiled, whole=True, prune=False)
@@ -65,6 +62,17 @@ def demo_command(out: str | None) -> int:
         loaded = _load(root, compiled)
     _say(5, loaded)
     return ExitCode.OK
+
+
+def _warnings(findings: Iterable[Finding]) -> Iterator[str]:
+    """Give one line for each kind of warning, with the routers it is about."""
+    hosts: dict[Code, dict[str, None]] = {}
+    for finding in sorted(findings, key=lambda finding: finding.code.name):
+        if finding.severity is Severity.WARNING:
+            named = hosts.setdefault(finding.code, {})
+            named.update({finding.host: None} if finding.host else {})
+    for code, names in hosts.items():
+        yield f"{code.name} {code.value}" + (f": {', '.join(names)}" if names else "")
 
 
 def _say(number: int, text: str) -> None:

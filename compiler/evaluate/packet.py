@@ -168,6 +168,10 @@ def _transport_length(packet: Packet) -> int | None:
     return header + len(packet.payload)
 
 
+#: Headers that may follow an authentication header and are passed over too; 59 is "nothing".
+_EXTENSIONS = frozenset({0, 43, 44, AH, 59, 60, 135})
+
+
 def carried(packet: Packet) -> tuple[int | None, int]:
     """Give the protocol that rules see, and where its header starts, in bits.
 
@@ -178,7 +182,7 @@ def carried(packet: Packet) -> tuple[int | None, int]:
         return packet.layer4, 160
     if packet.layer4 != AH:
         return packet.layer4, 320
-    if packet.payload is None or len(packet.payload) < 2:
+    if packet.payload is None or len(packet.payload) < 2 or packet.payload[0] in _EXTENSIONS:
         return None, 320
     return packet.payload[0], 320 + (packet.payload[1] + 2) * 32
 

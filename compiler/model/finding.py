@@ -84,7 +84,7 @@ class Code(Enum):
     L604 = "this can never work"
     L605 = "the block does not reach what it seems to reach"
     L606 = "a grant ends soon"
-    L607 = "a default decides nothing for this protocol"
+    L607 = "a default leaves this out"
     B701 = "the output cannot be written"
     B702 = "the output is stale"
     B703 = "the output folder holds something that is not ours"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from compiler.catalogue import Catalogue
-from compiler.model.finding import Code, Finding, Place
+from compiler.model.finding import Code, Finding, Place, Severity
 from compiler.model.intent import Action, Decision
 from compiler.model.protocol import PORTED, Flow, Protocol, layer4_name
 from compiler.policy.entry import Ports
@@ -61,11 +61,17 @@ def inbound_flows(
 def without_collateral(
     protocol: Protocol, flows: tuple[Flow, ...], place: Place, *, refuse: bool
 ) -> tuple[tuple[Flow, ...], list[Finding]]:
-    """Take the flows that other traffic shares out of a block; with ``refuse``, say P113."""
+    """Take the flows that other traffic shares out of a block.
+
+    With ``refuse`` that is an error (P113), else a note (L607).
+    """
     shared = [flow for flow in flows if flow.shared]
+    names = ", ".join(f"{flow.id} ({flow.ports_text})" for flow in shared)
     findings = []
-    if shared and refuse:
-        names = ", ".join(f"{flow.id} ({flow.ports_text})" for flow in shared)
+    if shared and not refuse:
+        text = f"the default leaves {names} open: other traffic uses them too"
+        findings.append(Finding(Code.L607, text, Severity.INFO, place))
+    elif shared:
         findings.append(
             Finding(
                 Code.P113,

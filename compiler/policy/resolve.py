@@ -194,6 +194,8 @@ class _Work:
         if entry.action is Action.KEEP:
             return None
         if found.by_default and entry.action is Action.PASS and protocol.nat4 == "impossible":
+            text = f"the default does not pass '{protocol.id}': it cannot cross NAT"
+            self.findings.append(Finding(Code.L607, text, Severity.INFO, place))
             return None
         flows = self._flows(protocol, () if inherited else entry.ports, place)
         if entry.action is Action.BLOCK and not entry.collateral:

@@ -11,7 +11,7 @@ import random
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from compiler.evaluate import Ends, Outcome, Packet, Ruleset, Verdict
 from compiler.model.device import Address
@@ -30,6 +30,7 @@ _SIDES = {
     "c2": ("br-lan", "192.168.1.12", "2001:db8:1::12"),
     "g1": ("br-guest", "192.168.2.11", "2001:db8:2::11"),
 }
+_BEHIND_WAN2 = ip_network("2001:db8:f2::/64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +86,25 @@ def router_addresses(lab: Lab) -> frozenset[Address]:
     return frozenset(map(ip_address, texts))
 
 
-def judge(lab: Lab, ruleset: Ruleset, trials: Iterable[Trial], record: Record, *, reply: bool) -> None:
+def judge(
+    lab: Lab, ruleset: Ruleset, trials: Iterable[Trial], record: Record, *, reply: bool
+) -> None:
     """Send all trials, then answers to what got through, then the next packets of those."""
     opened = _hear(lab, ruleset, list(trials), record)
     if not reply:
         return
-    answers = [
-        _answer(lab, trial, arrived, receiver)
+    answers = {
+        id(answer := _answer(lab, trial, arrived, receiver)): (answer, trial)
         for trial, arrived, receiver in opened
-        if trial.packet.state == "new" and trial.packet.tcp_flags in (0x02, 0xC2)
-    ]
-    answered = _hear(lab, ruleset, answers, record)
-    back = {id(trial.packet.original) for trial, _, _ in answered}
-    later = [
-        _later(lab, trial, answer)
-        for (trial, _, _), answer in zip(
-            [one for one in opened if one[0].packet.state == "new" and one[0].packet.tcp_flags in (0x02, 0xC2)],
-            answers,
-            strict=True,
-        )
-        if id(answer.packet.original) in back
-    ]
+        if _answerable(trial.packet)
+    }
+    answered = _hear(lab, ruleset, [answer for answer, _ in answers.values()], record)
+    later = [_later(lab, answers[id(answer)][1], answer) for answer, _, _ in answered]
     _hear(lab, ruleset, later, record)
+
+
+def _answerable(packet: Packet) -> bool:
+    return packet.state == "new" and packet.tcp_flags in (0x02, 0xC2) and packet.layer4 != AH
 
 
 def _hear(
@@ -139,7 +137,7 @@ def _answer(lab: Lab, trial: Trial, arrived: wire.Packet, receiver: str) -> Tria
         sent.source,
         sent.destination,
         packet.layer4,
-        "wan" if receiver == "internet" else packet.oif,
+        _way_in(sent.destination) if receiver == "internet" else packet.oif,
         packet.iif,
         sent.source_port,
         sent.destination_port,
@@ -154,6 +152,11 @@ def _answer(lab: Lab, trial: Trial, arrived: wire.Packet, receiver: str) -> Tria
         dscp=sent.tos >> 2,
     )
     return Trial(seen, sent, receiver)
+
+
+def _way_in(destination: Address) -> str:
+    """Give the link by which the internet's answers come: its own routes decide."""
+    return "wan2" if destination in _BEHIND_WAN2 else "wan"
 
 
 def _later(lab: Lab, trial: Trial, answer: Trial) -> Trial:
@@ -217,14 +220,13 @@ class Clerk:
         elif layer4 == GRE:
             payload = b"\0\0\x08\0" + b"\0" * 8 + payload
         elif layer4 == AH:
-            inner = rng.choice((UDP, 59)) if source.version == 6 else UDP
-            payload = struct.pack("!BBHII", inner, 1, 0, 0x3B040001, 7)
+            payload = struct.pack("!BBHII", UDP, 1, 0, 0x3B040001, 7)
             payload += struct.pack("!HHHH", 1024 + token, rng.choice(PORTS), 8, 0)
         elif layer4 in (ESP, L2TP):
             payload = struct.pack("!IIII", 0x3B040000 + rng.choice((1, 2, 3)), 5, 500, 7) + payload
         ports = (1024 + token, rng.choice(PORTS)) if layer4 in (TCP, UDP) else (0, 0)
         flags = rng.choice(FLAGS) if layer4 == TCP else 0x02
-        state = "invalid" if flags in INVALID_FLAGS or _carries_nothing(layer4, payload) else "new"
+        state = "invalid" if flags in INVALID_FLAGS else "new"
         sent = wire.Packet(
             layer4, source, destination, token, *ports, payload, flags, acknowledged=9, tos=tos
         )
@@ -233,10 +235,6 @@ class Clerk:
             router=self._router, dscp=tos >> 2,
         )  # fmt: skip
         return Trial(seen, sent, sender)
-
-
-def _carries_nothing(layer4: int, payload: bytes) -> bool:
-    return layer4 == AH and payload[0] == 59
 
 
 def _echo(kind: int, identity: bytes, source: Address, destination: Address) -> bytes:

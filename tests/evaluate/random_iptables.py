@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 _ADDRESSES = {
     "ip": ("192.168.1.11/32", "192.168.1.0/24", "203.0.113.0/24", "198.51.100.64/26", "192.0.2.0/255.255.255.128",
            "0.0.0.0/1", "192.168.0.11/255.255.0.255"),
     "ip6": ("2001:db8:1::11/128", "2001:db8:1::/64", "2001:db8:aa::/48", "8000::/1", "2001:db8:ff::80/121"),
 }  # fmt: skip
-_CHAINS = {
+_CHAINS: Mapping[str, Sequence[str]] = {
     "raw": ("PREROUTING",),
     "mangle": ("PREROUTING", "FORWARD", "POSTROUTING"),
     "filter": ("FORWARD",),
 }
+#: Every table that is written, with the built-in chains.
+BUILT_IN: Mapping[str, Sequence[str]] = {**_CHAINS, "nat": ("PREROUTING", "POSTROUTING")}
 _STATES = ("NEW", "RELATED,ESTABLISHED", "INVALID", "NEW,ESTABLISHED", "UNTRACKED", "SNAT", "DNAT")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from compiler.catalogue import Catalogue, builtin, extend
 from compiler.model.device import Device, Role, Zone
+from compiler.model.finding import Severity
 from compiler.policy.names import check_names
 from compiler.policy.plays import Play
 from compiler.policy.resolve import Resolved, resolve
@@ -68,11 +69,11 @@ def entries(*lines: str) -> str:
 
 
 def told(result: Resolved) -> list[str]:
-    """Give findings as ``CODE line:column message``."""
+    """Give findings as ``CODE line:column message``; notes are left out."""
     return [
         f"{f.code.name} {f.place.line}:{f.place.column} {f.message}"
         for f in result.findings
-        if f.place
+        if f.place and f.severity is not Severity.INFO
     ]
 
 

@@ -262,3 +262,11 @@ def test_an_intent_is_sorted_and_says_nothing_of_what_is_kept(
     for name in (k for k, v in chosen.items() if v == "keep"):
         assert result.intent.decision(name) is None
     assert result.intent.device == DEVICE.name
+
+
+def test_a_default_says_what_it_leaves_out() -> None:
+    blocked = resolved(entries("default: block")).findings
+    assert {f.code.name for f in blocked} == {"L607"}
+    assert any("sstp.tls (tcp/443)" in f.message for f in blocked)
+    passed = resolved(entries("default: pass")).findings
+    assert [f.message for f in passed] == ["the default does not pass 'ah': it cannot cross NAT"]
