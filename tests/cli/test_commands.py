@@ -257,7 +257,12 @@ def test_ctrl_c_is_130(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(cli, "invoke", interrupted)
-    result = site.run("protocols")
+    # A shell that runs the tests in the background has SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        result = site.run("protocols")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (result.code, result.err.strip()) == (130, "interrupted")
 
 
