@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from compiler.evaluate.walk import Walk
 
 
-CARRIED = "what the authentication header carries is not known"
-
-
 def bits(base: str, offset: int, width: int) -> Reader:
     """Read bits of the packet from its network (``nh``) or transport header (``th``)."""
 
@@ -47,7 +44,7 @@ def address(walk: Walk, *, destination: bool) -> Value | None:
 def layer4(walk: Walk) -> Value:
     """Read the protocol above IP."""
     if walk.layer4 is None:
-        return Value.unknown(8, CARRIED)
+        return Value.unknown(8, "whether an authentication header is passed over is not known")
     return Value.of(walk.layer4, 8)
 
 

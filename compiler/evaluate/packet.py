@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from compiler.evaluate.value import Value
 from compiler.model.device import Address
-from compiler.model.protocol import AH, TCP, UDP
+from compiler.model.protocol import TCP, UDP
 
 ICMP, ICMPV6, SCTP, UDPLITE, DCCP = 1, 58, 132, 136, 33
 #: Protocols whose header starts with a source and a destination port.
@@ -166,25 +166,6 @@ def _transport_length(packet: Packet) -> int | None:
         return None
     header = {UDP: 8, TCP: 20}.get(packet.layer4, 4 if packet.layer4 in WITH_PORTS else 0)
     return header + len(packet.payload)
-
-
-#: Headers that may follow an authentication header and are passed over too; 59 is "nothing".
-_EXTENSIONS = frozenset({0, 43, 44, AH, 59, 60, 135})
-
-
-def carried(packet: Packet) -> tuple[int | None, int]:
-    """Give the protocol that rules see, and where its header starts, in bits.
-
-    In IPv6 an authentication header is passed over like an extension header (ipv6_find_hdr in
-    net/ipv6/exthdrs_core.c), so that rules see what it carries; ``None`` where that is not known.
-    """
-    if packet.source.version == 4:
-        return packet.layer4, 160
-    if packet.layer4 != AH:
-        return packet.layer4, 320
-    if packet.payload is None or len(packet.payload) < 2 or packet.payload[0] in _EXTENSIONS:
-        return None, 320
-    return packet.payload[0], 320 + (packet.payload[1] + 2) * 32
 
 
 def address_of(value: Value) -> Address | None:

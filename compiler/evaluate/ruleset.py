@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -89,13 +89,15 @@ class Ruleset:
 
     - ``notes`` tell people what of the listing was left out of account.
     - ``families`` are the address families that the listing is about.
+    - ``xtables``: the listing is that of iptables.
     - ``offloads``: a rule moves connections to a flow table, past the forward hook.
     """
 
     chains: Mapping[tuple[str, str, str], Chain]
     notes: tuple[str, ...] = ()
     families: frozenset[str] = frozenset({"ip", "ip6"})
-    offloads: bool = field(default=False)
+    offloads: bool = False
+    xtables: bool = False
 
     def hooked(self, hook: str, family: str) -> Iterator[Chain]:
         """Give the base chains of a hook that a packet of a family meets, by priority."""

@@ -13,11 +13,11 @@ from compiler.evaluate.connection import Connection
 from compiler.evaluate.explore import Choices
 from compiler.evaluate.nat import ends_at_router, translate
 from compiler.evaluate.outcome import Outcome, Step, Translation, unknown
-from compiler.evaluate.packet import Header, Packet, carried, written
+from compiler.evaluate.packet import Header, Packet, written
 from compiler.evaluate.ruleset import BREAK, GO_ON, Chain, Kind, Move, Rule, Ruleset
 from compiler.evaluate.value import Truth, Unsure, Value, name_value
 from compiler.model.effect import Verdict
-from compiler.model.protocol import TCP, UDP
+from compiler.model.protocol import AH, TCP, UDP
 
 CONNTRACK = -200
 #: At which priority NAT is done in a hook, whatever the priority of the nat chains.
@@ -25,6 +25,9 @@ NAT_AT = {"prerouting": -100, "output": -100, "input": 100, "postrouting": 100}
 _DEEPEST = 64
 _VERDICTS = {Kind.ACCEPT: Verdict.PASS, Kind.DROP: Verdict.DROP, Kind.REJECT: Verdict.REJECT}
 _ENDS = frozenset({Kind.DROP, Kind.REJECT, Kind.UNKNOWN})
+#: ip6tables passes over an authentication header as over an extension header, iptables-nft and
+#: nft do not (ipv6_find_hdr, nft_set_pktinfo_ipv6); both print the same listing.
+CARRIED = "whether an authentication header is passed over is not known"
 #: A station of a hook: a chain, or one of the words "conntrack" and "nat".
 _Station = Chain | str
 
@@ -38,7 +41,9 @@ class Walk:
         self.packet = packet
         self.choices = choices
         self.data: Header = written(packet)
-        self.layer4, self._transport_at = carried(packet)
+        self._transport_at = 160 if packet.family == "ip" else 320
+        hidden = ruleset.xtables and packet.layer4 == AH and packet.family == "ip6"
+        self.layer4: int | None = None if hidden else packet.layer4
         self.mark = _mark(packet.mark, "the mark of the packet is not known")
         self.connection = Connection(packet)
         self.hook = ""
@@ -73,6 +78,8 @@ class Walk:
 
     def read(self, base: str, offset: int, width: int) -> Value | None:
         """Give bits of the packet, counted from its ``nh`` or ``th``; ``None`` past its end."""
+        if base == "th" and self.layer4 is None:
+            return Value.unknown(width, CARRIED)
         return self.data.read(offset + (self._transport_at if base == "th" else 0), width)
 
     def write(self, base: str, offset: int, part: Value) -> None:

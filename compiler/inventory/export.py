@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from compiler.inventory.graph import ALL, Graph, Group
+from compiler.inventory.host import Host
 from compiler.source.secrets import Origin, Secret, Unsafe
-
-if TYPE_CHECKING:
-    from compiler.inventory.inventory import Inventory
 
 #: Variables that Ansible sets itself and does not list, also where a user set them.
 INTERNAL = frozenset(
@@ -26,7 +25,7 @@ INTERNAL = frozenset(
 )
 
 
-def to_list_json(inventory: Inventory, graph: Graph) -> dict[str, Any]:
+def to_list_json(hosts: Iterable[Host], graph: Graph) -> dict[str, Any]:
     """Give the whole inventory as ``ansible-inventory --list`` does.
 
     Secrets stay secret: vault text as it is, others as a description.
@@ -44,10 +43,10 @@ def to_list_json(inventory: Inventory, graph: Graph) -> dict[str, Any]:
         if filled:
             listed[name] = filled
     hostvars = {}
-    for name in inventory.hosts:
-        shown = listable(inventory.host(name).variables)
+    for host in hosts:
+        shown = listable(host.variables)
         if shown:
-            hostvars[name] = shown
+            hostvars[host.name] = shown
     listed["_meta"] = {"hostvars": hostvars}
     return listed
 

@@ -134,7 +134,7 @@ class Inventory:
         Raises:
             InventoryError: a variables file is invalid.
         """
-        return to_list_json(self, self._graph)
+        return to_list_json(map(self.host, self.hosts), self._graph)
 
     def graph(self, group: str = ALL) -> str:
         """Draw a group and what is below it as ``ansible-inventory --graph`` does.

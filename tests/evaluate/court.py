@@ -17,7 +17,7 @@ from compiler.evaluate import Ends, Outcome, Packet, Ruleset, Verdict
 from compiler.model.device import Address
 from compiler.model.protocol import AH, ESP, GRE, TCP, UDP
 from tests.lab import packets as wire
-from tests.lab.network import VIA_WAN2, Lab
+from tests.lab.network import ROUTER_WAN, VIA_WAN2, Lab
 
 ICMP, ICMPV6, L2TP = 1, 58, 115
 PORTS = (22, 53, 80, 443, 500, 1024, 1701, 1723, 4500, 40000)
@@ -156,12 +156,16 @@ def _answer(lab: Lab, trial: Trial, arrived: wire.Packet, receiver: str) -> Tria
 
 def _way_in(destination: Address) -> str:
     """Give the link by which the internet's answers come: its own routes decide."""
-    return "wan2" if destination in _BEHIND_WAN2 else "wan"
+    four = str(destination) == ROUTER_WAN["wan2"]
+    return "wan2" if four or destination in _BEHIND_WAN2 else "wan"
 
 
 def _later(lab: Lab, trial: Trial, answer: Trial) -> Trial:
     sent = trial.sent.again(
-        lab.token(), flags=0x10, sequence=trial.sent.sequence + 1, acknowledged=answer.sent.sequence + 1
+        lab.token(),
+        flags=0x10,
+        sequence=trial.sent.sequence + 1,
+        acknowledged=answer.sent.sequence + 1,
     )
     seen = replace(
         trial.packet,

@@ -1,5 +1,8 @@
 """Random rulesets for iptables-restore and ip6tables-restore: all tables, user chains, matches."""
 
+# Rules read best on one line each.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import random
@@ -55,7 +58,9 @@ class Writer:
             lines.append("-A PREROUTING -p udp -m udp --dport 53 -j CT --notrack")
         for chain in chains:
             most = 5 if table == "filter" else 2
-            lines += [self._rule(table, chain, ("one", "two")) for _ in range(self._rng.randint(1, most))]
+            lines += [
+                self._rule(table, chain, ("one", "two")) for _ in range(self._rng.randint(1, most))
+            ]
         late = "POSTROUTING" if "POSTROUTING" in chains else ""
         lines += [self._rule(table, late, ("two",), "one") for _ in range(2)]
         lines += [self._rule(table, late, (), "two") for _ in range(2)]
@@ -65,7 +70,10 @@ class Writer:
         rng = self._rng
         protocol = rng.choice(("tcp", "tcp", "udp", "udp", "icmp", "any"))
         pool = self._general(table, chain)
-        parts = [f"-A {name or chain}", *[pick() for pick in rng.sample(pool, rng.choice((0, 1, 1, 2)))]]
+        parts = [
+            f"-A {name or chain}",
+            *[pick() for pick in rng.sample(pool, rng.choice((0, 1, 1, 2)))],
+        ]
         parts += self._protocol(protocol)
         return " ".join([*parts, self._target(table, below)])
 
@@ -75,7 +83,11 @@ class Writer:
         if table == "filter":
             pool.append("-j REJECT")
         if table == "mangle":
-            pool += ["-j MARK --set-xmark 0x10/0xffffffff", "-j MARK --set-xmark 0x1/0x1", "-j CONNMARK --set-xmark 0x3/0xffffffff"]
+            pool += [
+                "-j MARK --set-xmark 0x10/0xffffffff",
+                "-j MARK --set-xmark 0x1/0x1",
+                "-j CONNMARK --set-xmark 0x3/0xffffffff",
+            ]
         return self._rng.choice(pool)
 
     def _not(self) -> str:
@@ -89,14 +101,18 @@ class Writer:
             lambda: f"{maybe_not()}-d {pick(some)}",
             lambda: f"-m mark {maybe_not()}--mark {pick(('0x10', '0x1/0x1', '0x0'))}",
             lambda: f"-m length {maybe_not()}--length {pick(('60:100', '0:80', '84'))}",
-            lambda: f"-m iprange {maybe_not()}--{pick(('src', 'dst'))}-range {last}-{some[0].split('/')[0]}",
+            lambda: (
+                f"-m iprange {maybe_not()}--{pick(('src', 'dst'))}-range {last}-{some[0].split('/')[0]}"
+            ),
             lambda: '-m comment --comment "-j DROP, or not"',
         ]
         if table != "raw":
             pool += [
                 lambda: f"-m conntrack {maybe_not()}--ctstate {pick(_STATES)}",
                 lambda: f"-m conntrack --ctdir {pick(('ORIGINAL', 'REPLY'))}",
-                lambda: f"-m conntrack --ctstate {pick(_STATES)} {maybe_not()}--ctorigdst {pick(some[:4])}",
+                lambda: (
+                    f"-m conntrack --ctstate {pick(_STATES)} {maybe_not()}--ctorigdst {pick(some[:4])}"
+                ),
                 lambda: f"-m connmark {maybe_not()}--mark {pick(('0x3', '0x1/0x1'))}",
                 lambda: f"-m state --state {pick(_STATES[:4])}",
                 lambda: f"-m addrtype {maybe_not()}--dst-type LOCAL",
@@ -117,16 +133,32 @@ class Writer:
             option = "--icmp-type" if four else "--icmpv6-type"
             kinds = ("8", "0", "8/0") if four else ("128", "129", "128/0")
             return [head, f"{maybe_not()}{option} {pick(kinds)}"]
-        found = [f"-p {protocol} -m {protocol}", f"{maybe_not()}--dport {pick(('80', '22:443', '500:1723', '1024:'))}"]
+        found = [
+            f"-p {protocol} -m {protocol}",
+            f"{maybe_not()}--dport {pick(('80', '22:443', '500:1723', '1024:'))}",
+        ]
         if protocol == "tcp":
-            found.append(pick(("", f"{maybe_not()}--tcp-flags FIN,SYN,RST,ACK SYN", "--tcp-flags ALL NONE")))
-        return [*found, pick(("", "", f"-m multiport {maybe_not()}--dports 22,443,1000:2000", "-m multiport --ports 53,80"))]
+            found.append(
+                pick(("", f"{maybe_not()}--tcp-flags FIN,SYN,RST,ACK SYN", "--tcp-flags ALL NONE"))
+            )
+        return [
+            *found,
+            pick(
+                (
+                    "",
+                    "",
+                    f"-m multiport {maybe_not()}--dports 22,443,1000:2000",
+                    "-m multiport --ports 53,80",
+                )
+            ),
+        ]
 
 
 def rulesets(rng: random.Random) -> tuple[str, str]:
     """Give the texts for iptables-restore and ip6tables-restore."""
     nat, notrack = rng.random() < 0.4, rng.random() < 0.2
     four, six = (
-        Writer(rng, family).ruleset(nat=nat, notrack=notrack and not nat) for family in ("ip", "ip6")
+        Writer(rng, family).ruleset(nat=nat, notrack=notrack and not nat)
+        for family in ("ip", "ip6")
     )
     return four, six

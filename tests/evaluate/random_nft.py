@@ -1,5 +1,8 @@
 """Random nft rulesets: several tables, base chains with priorities, user chains, sets and maps."""
 
+# Rules read best on one line each, and all makers of rules share their signature.
+# ruff: noqa: E501, ARG002, ISC004
+
 from __future__ import annotations
 
 import random
@@ -23,7 +26,7 @@ _SETS = """
 	map heads_ { type inet_proto : verdict; elements = { gre : drop, esp : accept, ah : jump u1_ } }
 	map doors_ { type inet_proto . inet_service : verdict; elements = { tcp . 1723 : drop, udp . 1701 : accept, udp . 500 : goto u2_, tcp . 443 : continue } }
 	map spread_ { type inet_service : verdict; flags interval; elements = { 0-79 : drop, 80 : jump u2_, 1024-4500 : return } }
-"""  # noqa: E501
+"""
 
 
 class Writer:
@@ -42,7 +45,10 @@ class Writer:
             at = rng.choice(("filter", "-10", "5", "20", "mangle"))
             head = f"type filter hook forward priority {at}; policy {policy};"
             chains.append(self._chain(f"f{i}_", head, below))
-        for hook, at in (("prerouting", rng.choice(("raw", "mangle", "filter"))), ("postrouting", "filter")):
+        for hook, at in (
+            ("prerouting", rng.choice(("raw", "mangle", "filter"))),
+            ("postrouting", "filter"),
+        ):
             if rng.random() < 0.4:
                 head = f"type filter hook {hook} priority {at}; policy accept;"
                 chains.append(self._chain(f"{hook}_", head, below, raw=raw and at == "raw"))
@@ -62,7 +68,10 @@ class Writer:
     def _dnat(self) -> str:
         found = []
         if self._family in ("ip", "inet"):
-            found += ["tcp dport 443 dnat ip to 198.51.100.7", "udp dport 53 dnat ip to 192.0.2.5:5353"]
+            found += [
+                "tcp dport 443 dnat ip to 198.51.100.7",
+                "udp dport 53 dnat ip to 192.0.2.5:5353",
+            ]
         if self._family in ("ip6", "inet"):
             found += ["tcp dport 22 dnat ip6 to 2001:db8:ff::7"]
         return self._rng.choice(found)
@@ -73,7 +82,11 @@ class Writer:
         rules = [self._rule(() if late else below, late=late) for _ in range(count)]
         if raw:
             rules.append("udp dport 53 notrack")
-        return f"\tchain {name} {{\n" + "".join(f"\t\t{line}\n" for line in [head, *rules] if line) + "\t}"
+        return (
+            f"\tchain {name} {{\n"
+            + "".join(f"\t\t{line}\n" for line in [head, *rules] if line)
+            + "\t}"
+        )
 
     def _rule(self, below: Sequence[str], *, late: bool) -> str:
         rng = self._rng
@@ -93,7 +106,9 @@ class Writer:
 
     def _verdict(self, below: Sequence[str], protocol: str) -> str:
         plain = ["accept", "drop", "accept", "drop", "reject", "return", "continue"]
-        return self._rng.choice([*plain, *[f"{word} {chain}" for word in ("jump", "goto") for chain in below]])
+        return self._rng.choice(
+            [*plain, *[f"{word} {chain}" for word in ("jump", "goto") for chain in below]]
+        )
 
     def _map(self, below: Sequence[str], protocol: str) -> str:
         if len(below) < 3:
@@ -128,7 +143,7 @@ class Writer:
             lambda: f"oifname {op()}{pick((*_LINKS, '@links_'))}",
             lambda: f"iif {op()}{pick(_LINKS[:4])}",
             lambda: 'iifname . oifname { "br-lan" . "wan", "wan" . "br-lan", "br-guest" . "wan2" }',
-            lambda: f"ct state {pick(('new', 'established,related', 'invalid', '{ new, established }', '!= new', '!= { established, invalid }', 'untracked'))}",  # noqa: E501
+            lambda: f"ct state {pick(('new', 'established,related', 'invalid', '{ new, established }', '!= new', '!= { established, invalid }', 'untracked'))}",
             lambda: f"ct direction {pick(('original', 'reply'))}",
             lambda: f"ct status {pick(('snat', 'dnat', 'snat,dnat'))}",
             lambda: pick(("meta mark 0x10", "meta mark != 0x21", "meta mark & 0x1 == 0x1", "meta mark and 0xf0 != 0x10")),
@@ -150,7 +165,9 @@ class Writer:
             lambda: f"{family} saddr {pick(('<', '>=', '>'))} {some[0]}",
             lambda: f"ct original {family} {pick(('saddr', 'daddr'))} {pick(some)}",
             lambda: f"ct reply {family} saddr {op()}{pick(some)}",
-            lambda: f"{family} {pick(('ttl' if family == 'ip' else 'hoplimit',))} {pick(('< 64', '63', '> 63'))}",
+            lambda: (
+                f"{family} {pick(('ttl' if family == 'ip' else 'hoplimit',))} {pick(('< 64', '63', '> 63'))}"
+            ),
             lambda: f"{family} dscp {op()}{pick(('0x04', '0x00', 'ef'))}",
         ]
 
@@ -159,15 +176,27 @@ class Writer:
         if protocol == "any":
             inner = "ip protocol" if family == "ip" else "ip6 nexthdr"
             return [
-                lambda: f"meta l4proto {op()}{pick(('tcp', 'gre', 'esp', '{ tcp, ah, 115 }', '{ udp, gre }'))}",
+                lambda: (
+                    f"meta l4proto {op()}{pick(('tcp', 'gre', 'esp', '{ tcp, ah, 115 }', '{ udp, gre }'))}"
+                ),
                 lambda: f"{inner} {op()}{pick(('tcp', '{ udp, esp }', '47'))}",
             ]
         if protocol == "icmp":
             word = "icmp" if family == "ip" else "icmpv6"
-            return [lambda: f"{word} type {op()}{pick(('echo-request', 'echo-reply', '{ echo-request, echo-reply }'))}"] * 3  # noqa: E501
-        pairs = "ip daddr . {} dport @pairs_" if family == "ip" else "{} dport . meta mark {{ 80 . 0x10, 22 . 0x0 }}"
+            return [
+                lambda: (
+                    f"{word} type {op()}{pick(('echo-request', 'echo-reply', '{ echo-request, echo-reply }'))}"
+                )
+            ] * 3
+        pairs = (
+            "ip daddr . {} dport @pairs_"
+            if family == "ip"
+            else "{} dport . meta mark {{ 80 . 0x10, 22 . 0x0 }}"
+        )
         found: list[Callable[[], str]] = [
-            lambda: f"{protocol} dport {op()}{pick(('80', '22-80', '@ports_', '@spans_', '{ 53, 443, 1024-2000 }'))}",
+            lambda: (
+                f"{protocol} dport {op()}{pick(('80', '22-80', '@ports_', '@spans_', '{ 53, 443, 1024-2000 }'))}"
+            ),
             lambda: f"{protocol} dport {pick(('<', '>', '<=', '>='))} {pick((80, 500, 1723))}",
             lambda: f"{protocol} sport {op()}{pick(('1024-3000', '@spans_'))}",
             lambda: pairs.format(protocol),
@@ -175,13 +204,23 @@ class Writer:
         ]
         if protocol == "udp":
             return [*found, lambda: f"udp length {op()}{pick(('156', '8-60', '{ 8, 28 }'))}"]
-        flags = ("syn", "& (syn|ack) == syn", "!= syn", "== syn", "! syn", "& (fin|syn|rst|ack) != syn", "{ syn, ack }")
+        flags = (
+            "syn",
+            "& (syn|ack) == syn",
+            "!= syn",
+            "== syn",
+            "! syn",
+            "& (fin|syn|rst|ack) != syn",
+            "{ syn, ack }",
+        )
         return [*found, *[lambda: f"tcp flags {pick(flags)}"] * 2]
 
 
 def ruleset(rng: random.Random) -> str:
     """Give the text of a ruleset with one to three tables."""
-    families = rng.choice((("inet",), ("inet", "inet"), ("ip", "ip6"), ("inet", "ip", "ip6"), ("ip6", "inet")))
+    families = rng.choice(
+        (("inet",), ("inet", "inet"), ("ip", "ip6"), ("inet", "ip", "ip6"), ("ip6", "inet"))
+    )
     nat = rng.random() < 0.5
     raw = rng.random() < 0.2
     return "".join(

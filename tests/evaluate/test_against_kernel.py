@@ -26,7 +26,7 @@ def _agreed(record: Record, least: int) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_nft_and_the_kernel_agree(lab: Lab, seed: int) -> None:
-    rng, record, unlisted = random.Random(seed), Record(), 0
+    rng, record, unlisted = random.Random(seed), Record(), 0  # noqa: S311 - no secret
     for _ in range(30):
         lab.clear()
         text = random_nft.ruleset(rng)
@@ -46,7 +46,7 @@ def test_nft_and_the_kernel_agree(lab: Lab, seed: int) -> None:
 def test_iptables_and_the_kernel_agree(lab: Lab, kind: str) -> None:
     if shutil.which(f"iptables-{kind}-restore") is None:
         pytest.skip(f"iptables-{kind}-restore is not installed")
-    rng, record = random.Random(5), Record()
+    rng, record = random.Random(5), Record()  # noqa: S311 - no secret
     lab.clear()
     for _ in range(25):
         texts = random_iptables.rulesets(rng)

@@ -23,7 +23,7 @@ from targets.dlink import TARGET as DLINK
 from targets.freshtomato import TARGET as TOMATO
 from targets.linksys import TARGET as LINKSYS
 from targets.tplink import TARGET as TPLINK
-from tests.toggles import natives
+from tests.conformance.passthru_conformance import foreign
 from tests.toggles.intents import device, intents
 
 JNAP = """{"result":"OK","output":{"isIPv4FirewallEnabled":true, "isIPv6FirewallEnabled":true,
@@ -72,16 +72,16 @@ CASES: list[tuple[Any, Device, str]] = [
     (TPLINK, device("tplink", {"flavour": "cgi"}, observed=CGI), CGI),
     (ASUS, device("asuswrt"), NVRAM),
     (ASUS, device("asuswrt", {"ipv6": True, "kernel": "4.1.27"}, observed=NVRAM), NVRAM),
-    (DDWRT, device("ddwrt", {"ipv6": True}), natives.DDWRT),
-    (DDWRT, device("ddwrt", {"ipv6": True}, scripts=True), natives.DDWRT),
-    (TOMATO, device("freshtomato", scripts=True), natives.TOMATO),
-    (DLINK, device("dlink"), natives.HNAP),
-    (DLINK, device("dlink", observed=natives.HNAP), natives.HNAP),
-    (DLINK, device("dlink", {"flavour": "rgdb"}), natives.RGDB),
-    (DLINK, device("dlink", {"flavour": "xmldb"}), natives.XMLDB),
-    (LINKSYS, device("linksys", {"flavour": "classic"}), natives.CLASSIC),
-    (TPLINK, device("tplink", {"flavour": "omada"}), natives.OMADA),
-    (TPLINK, device("tplink", {"flavour": "omada"}, observed=natives.OMADA), natives.OMADA),
+    (DDWRT, device("ddwrt", {"ipv6": True}), foreign.DDWRT),
+    (DDWRT, device("ddwrt", {"ipv6": True}, scripts=True), foreign.DDWRT),
+    (TOMATO, device("freshtomato", scripts=True), foreign.TOMATO),
+    (DLINK, device("dlink"), foreign.HNAP),
+    (DLINK, device("dlink", observed=foreign.HNAP), foreign.HNAP),
+    (DLINK, device("dlink", {"flavour": "rgdb"}), foreign.RGDB),
+    (DLINK, device("dlink", {"flavour": "xmldb"}), foreign.XMLDB),
+    (LINKSYS, device("linksys", {"flavour": "classic"}), foreign.CLASSIC),
+    (TPLINK, device("tplink", {"flavour": "omada"}), foreign.OMADA),
+    (TPLINK, device("tplink", {"flavour": "omada"}, observed=foreign.OMADA), foreign.OMADA),
     (ASUS, MERLIN, NVRAM),
     (ASUS, MERLIN, f"{NVRAM}@/jffs/scripts/firewall-start\n{START}"),
 ]

@@ -50,7 +50,7 @@ def load_iptables(v4_text: str | None, v6_text: str | None) -> Ruleset:
         f"there is no listing for {f} packets" for f in ("ip", "ip6") if f not in families
     )
     offloads = any("FLOWOFFLOAD" in r.text for chain in chains.values() for r in chain.rules)
-    return Ruleset(chains, notes, frozenset(families), offloads)
+    return Ruleset(chains, notes, frozenset(families), offloads, xtables=True)
 
 
 class _Reader:

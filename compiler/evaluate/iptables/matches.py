@@ -100,13 +100,13 @@ def _interface(option: Option, family: str) -> Test:
 
 def _protocol(option: Option, family: str) -> Test:
     word = option.argument
-    number = int(word) if word.isdigit() else names.LAYER4[word]
+    number: int = names.LAYER4[word] if word in names.LAYER4 else int(word)
     return _holds(lookups.layer4, Span.of(number)) if number else lambda walk: True
 
 
 def _range(text: str, separator: str = ":", largest: int = 0xFFFF) -> Span:
     first, dash, last = text.partition(separator)
-    low = int(first or 0, 0)
+    low = int(first or "0", 0)
     return Span(low, (int(last, 0) if last else largest) if dash else low)
 
 

@@ -63,13 +63,7 @@ def _payload(inner: Any, family: str) -> Operand:
         return _unknowable(f"{protocol} {name} is not understood")
     base, offset, type_ = fields[name]
     inside = lookups.bits(base, offset, type_.width)
-
-    def read(walk: Walk) -> Value | None:
-        if walk.layer4 is None and base == "th":
-            return Value.unknown(type_.width, lookups.CARRIED)
-        return inside(walk) if fits(protocol, walk) else None
-
-    return Operand(read, type_)
+    return Operand(lambda walk: inside(walk) if fits(protocol, walk) else None, type_)
 
 
 _META: Mapping[str, tuple[Reader, c.Type]] = {

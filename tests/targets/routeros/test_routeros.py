@@ -19,6 +19,7 @@ from compiler.model.target import StepName
 from targets.routeros import TARGET
 from targets.routeros.script import quoted, read, unquoted
 from targets.routeros.settings import RouterSettings
+from tests.conformance.passthru_conformance.foreign import EXPORT
 from tests.targets.openwrt.support import (
     FLOWS,
     GUEST,
@@ -31,7 +32,6 @@ from tests.targets.openwrt.support import (
     intent,
     intents,
 )
-from tests.targets.routeros.support import EXPORT
 
 LAWS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 IKE = FLOWS["ipsec"][0]
