@@ -63,7 +63,7 @@ $(VENV)/dev: $(VENV)/bin/python pyproject.toml constraints.txt
 # Tools from outside of Python: installed where we are root on Debian, named elsewhere.
 tools:
 	@missing=; for pair in $(TOOLS); do \
-		command -v "$${pair%%:*}" >/dev/null 2>&1 || missing="$$missing $${pair#*:}"; \
+		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${pair%%:*}" >/dev/null 2>&1 || missing="$$missing $${pair#*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \

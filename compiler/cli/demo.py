@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -107,7 +108,7 @@ def _load(root: Path, compiled: Mapping[str, Compiled]) -> str:
 
 def _cannot_load() -> str:
     for tool, package in (("nft", "nftables"), ("unshare", "util-linux")):
-        if shutil.which(tool) is None:
+        if shutil.which(tool, path=_path()) is None:
             return f"{tool} is missing (package {package})"
     done = _in_namespace("nft", "add table inet passthru_probe")
     return "" if done.returncode == 0 else "needs root, or user namespaces that may use nftables"
@@ -121,4 +122,10 @@ def _in_namespace(*command: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=_SECONDS,
         check=False,
+        env={**os.environ, "PATH": _path()},
     )
+
+
+def _path() -> str:
+    """Look where nft is also for users whose PATH leaves the administrator's folders out."""
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])

@@ -83,7 +83,11 @@ def _compare(ruleset: Ruleset, effect: Effect, router: frozenset[Address]) -> No
         assert (effect.helper is HelperState.ASSIGNED) == bool(outcome.helper), (effect, outcome)
     if outcome.verdict is Verdict.PASS:
         outcome = ruleset.forward(_reply(opening))
-    assert outcome.verdict is not Verdict.UNKNOWN, (effect, outcome.reason)
+    if outcome.verdict is Verdict.UNKNOWN:
+        # The table remembers in a set which ends spoke a blocked IKE version; packets fill it.
+        assert "the elements of @held_" in outcome.reason, (effect, outcome.reason)
+        assert effect.verdict in outcome.possible
+        return
     assert (effect.verdict is Verdict.PASS) == (outcome.verdict is Verdict.PASS), (effect, outcome)
 
 
