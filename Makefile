@@ -18,7 +18,7 @@ demo: $(VENV)/run tools
 
 ## test    everything that CI runs: linters, types, layering, tests
 test: check
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS)
+	PATH="$(CURDIR)/$(BIN):$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS)
 
 ## check   linters, types and the arrows between the rooms
 check: $(VENV)/dev tools
