@@ -60,7 +60,7 @@ NVRAM = (
 )
 START = "#!/bin/sh\nlogger hello\n# no newline at the end\nexit 0"
 #: Words of which a cut nvram-like text must hold one to be read at all.
-KEYS = ("fw_pt_", "nf_pptp", "_pass=", "/passthrough/")
+KEYS = ("fw_pt_", "nf_pptp", "_pass=", "filter=", "/passthrough/")
 MERLIN = device("asuswrt", {"merlin": True, "ipv6": True}, scripts=True)
 
 CASES: list[tuple[Any, Device, str]] = [
