@@ -54,7 +54,7 @@ def met(
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_established_traffic_leaves_after_three_rules(version: int) -> None:
+def test_traffic_that_no_decision_divides_leaves_after_three_rules(version: int) -> None:
     """README.md states these counts."""
     assert met({}, 6, 443, version) == (1, 1)
     assert met({"pptp": "block", "wireguard": "pass"}, 6, 443, version) == (2, 2)
