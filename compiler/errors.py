@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Self
 
 from compiler.model.finding import Code, Finding, Place, Severity
 
@@ -44,7 +45,7 @@ class PassthruError(Exception):
         place: Place | None = None,
         hint: str = "",
         host: str = "",
-    ) -> PassthruError:
+    ) -> Self:
         """Build the exception from one finding."""
         return cls([Finding(code, message, Severity.ERROR, place, hint, host)])
 
@@ -89,6 +90,34 @@ class StaleError(OutputError):
     """``compile --check`` found output that differs from what would be written."""
 
     exit_code = ExitCode.DIFFERENT
+
+
+class ProofError(PassthruError):
+    """A proof cannot be made here: something is missing, or the lab itself fails."""
+
+
+class JournalError(PassthruError):
+    """The journal cannot be read or written, or does not hold what is asked of it."""
+
+
+class PlanError(PassthruError):
+    """A plan is not a plan, or not one of this policy and these routers."""
+
+
+class TransportError(PassthruError):
+    """A router cannot be reached, refuses the session, or breaks it off."""
+
+    exit_code = ExitCode.SOME_UNREACHABLE
+
+
+class LostError(TransportError):
+    """A session that stood broke off, or a step took too long: what was asked may have happened."""
+
+
+class ApplyError(PassthruError):
+    """A router answers but refuses what is asked of it."""
+
+    exit_code = ExitCode.SOME_FAILED
 
 
 class UsageError(PassthruError):

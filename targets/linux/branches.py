@@ -6,7 +6,7 @@ limited passes), so that a block cuts tunnels that are up and all other traffic 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from compiler.model.intent import Action, Exposure, Intent
@@ -18,6 +18,8 @@ from targets.linux.matches import (
     ACCEPT,
     DROP,
     RUNNING,
+    dispatch,
+    excludes,
     family_of,
     hidden,
     ip_word,
@@ -26,6 +28,7 @@ from targets.linux.matches import (
     signature_matches,
     version_of,
 )
+from targets.linux.shortcut import Shortcuts
 from targets.linux.where import Where, free_name
 from targets.linux.zones import PAIR_KEY
 
@@ -46,10 +49,12 @@ class Branches:
     hidden: list[nft.Rule] = field(default_factory=list)
     passed: list[Segment] = field(default_factory=list)
     logged: list[tuple[Claim, Segment]] = field(default_factory=list)
+    shortcuts: Shortcuts = field(default_factory=Shortcuts)
 
     def sort(self) -> None:
-        """Place every segment of the intent."""
-        for segment in segments(self.intent):
+        """Place every segment of the intent; first those that cost every packet a rule."""
+        found = list(segments(self.intent))
+        for segment in sorted(found, key=lambda s: not hidden(s.layer4, s.family)):
             self._place(segment)
 
     def rules(self) -> Iterator[nft.Rule]:
@@ -64,10 +69,18 @@ class Branches:
             elements = sorted(self.elements, key=lambda pair: element_order(pair[0]))
             yield nft.VerdictMap(FLOW_MAP, _FLOW_TYPE, tuple(elements), interval=True)
 
+    def sets(self) -> Iterator[nft.Set]:
+        """Give the sets of connections that are held, and of what shortcuts leave out."""
+        yield from self.held.values()
+        yield from self.shortcuts.made.values()
+
     def _place(self, segment: Segment) -> None:
-        rules = tuple(self._rules_of(segment))
+        """Give a segment a chain, or note that it passes as it is."""
+        rules = self._rules_of(segment)
         limited = any(claim.passes and claim.limited for claim in segment.claims)
-        if any(rule[-1] == DROP for rule in rules) or (self.strict and limited):
+        if any(rule[-1] == DROP for part in rules.values() for rule in part) or (
+            self.strict and limited
+        ):
             self._branch(segment, rules)
             return
         passing = [claim for claim in segment.claims if claim.passes]
@@ -75,46 +88,112 @@ class Branches:
             self.passed.append(segment)
         self.logged.extend((claim, segment) for claim in passing if claim.decision.log)
 
-    def _branch(self, segment: Segment, rules: tuple[nft.Rule, ...]) -> None:
-        jump = nft.Verdict("jump", self._chain(segment, rules))
+    def _branch(self, segment: Segment, rules: Mapping[Signature | None, nft.Rules]) -> None:
+        out, back = (nft.Verdict("jump", name) for name in self._chains(segment, rules))
         if hidden(segment.layer4, segment.family):
-            self.hidden.append((layer4_match(segment.layer4, segment.family), jump))
+            match = layer4_match(segment.layer4, segment.family)
+            self.hidden.append((match, out if out == back else _by_direction(out, back)))
             return
         word = f"{segment.family} . {layer4_word(segment.layer4)}"
-        self.elements.append((f"original . {word} . {segment.ports} . {ANY_PORT}", jump))
-        self.elements.append((f"reply . {word} . {ANY_PORT} . {segment.ports}", jump))
+        self.elements.append((f"original . {word} . {segment.ports} . {ANY_PORT}", out))
+        self.elements.append((f"reply . {word} . {ANY_PORT} . {segment.ports}", back))
 
-    def _chain(self, segment: Segment, rules: tuple[nft.Rule, ...]) -> str:
-        """Name a chain after protocol and port, so that its counters speak for themselves.
+    def _chains(
+        self, segment: Segment, rules: Mapping[Signature | None, nft.Rules]
+    ) -> tuple[str, str]:
+        """Make a segment's chain and give its name, for packets that go out and for replies.
 
-        The families of one protocol and port share a chain if they can.
+        A chain is named after protocol and port, so that its counters speak for themselves. There
+        are two of them only where one set can not tell directions and all addresses at once.
         """
         name = f"{_owner(segment).replace('-', '_')}_{layer4_label(segment.layer4)}_"
         if not segment.portless:
             name += f"{str(segment.ports).replace('-', '_')}_"
+        both = self._bodies(segment, rules, name, "")
+        if both is not None:
+            made = self._chain(segment, both, name)
+            return made, made
+        out = self._bodies(segment, rules, name, "original") or rules
+        back = self._bodies(segment, rules, name, "reply") or rules
+        return self._chain(segment, out, name), self._chain(segment, back, f"{name}back_")
+
+    def _bodies(
+        self,
+        segment: Segment,
+        rules: Mapping[Signature | None, nft.Rules],
+        name: str,
+        direction: str,
+    ) -> dict[Signature | None, nft.Rules] | None:
+        """Let established traffic out early, where the chain alone would cost it too much.
+
+        Three rules are the limit: the map's, one of AH over IPv6 or of the signatures, one more.
+        """
+        unless: nft.Rule = ()
+        if _holds_connections(segment):
+            held = self._held(segment.family)
+            unless = (nft.Match(_ends(segment.family)[0], (), held, negated=True),)
+        first = len(rules) > 1 or hidden(segment.layer4, segment.family)
+        bodies: dict[Signature | None, nft.Rules] = {}
+        for signature, part in rules.items():
+            body: nft.Rules | None = part
+            if len(part) + first + bool(self.hidden) > 1:
+                known = self.where.sets()
+                body = self.shortcuts.into(
+                    part, known, name, first=first, direction=direction, unless=unless
+                )
+            if body is None:
+                return None
+            bodies[signature] = body
+        return bodies
+
+    def _chain(
+        self, segment: Segment, bodies: Mapping[Signature | None, nft.Rules], name: str
+    ) -> str:
+        """Make a chain, and one for each signature that it sends its packets to."""
+        seen = [
+            (
+                signature_matches(signature),
+                self._store(
+                    f"{name}{_bearer(segment, signature).replace('-', '_')}_", body, segment
+                ),
+            )
+            for signature, body in bodies.items()
+            if signature is not None
+        ]
+        return self._store(name, (*dispatch(seen), *bodies[None]), segment)
+
+    def _store(self, name: str, rules: nft.Rules, segment: Segment) -> str:
+        """Keep a chain; the families of one protocol and port share it if they can."""
         if name in self.chains and self.chains[name].rules != rules:
             name = free_name(f"{name}v{version_of(segment.family)}_", self.chains)
         self.chains[name] = nft.Chain(name, rules)
         return name
 
-    def _rules_of(self, segment: Segment) -> Iterator[nft.Rule]:
-        yield from self._exposed(segment)
+    def _rules_of(self, segment: Segment) -> dict[Signature | None, nft.Rules]:
+        """Give the rules for packets with each signature that matters, and for all others."""
+        before = list(self._exposed(segment))
         if not segment.told_apart:
-            yield from self._clauses(list(segment.claims), (), segment)
-            return
+            return {None: (*before, *self._clauses(list(segment.claims), (), segment))}
         if _holds_connections(segment):
-            held = self._held(segment.family)
-            for reply in (False, True):
-                key = _held_key(segment.family, reply=reply)
-                yield (nft.Match(key, (), held), nft.Counter(), DROP)
+            held = nft.Match(_ends(segment.family)[0], (), self._held(segment.family))
+            before.append((held, nft.Counter(), DROP))
         by_signature: dict[Signature, list[Claim]] = {}
         for claim in segment.claims:
             if claim.signature:
                 by_signature.setdefault(claim.signature, []).append(claim)
-        for signature, claims in by_signature.items():
-            yield from self._clauses(claims, signature_matches(signature), segment)
         plain = [claim for claim in segment.claims if not claim.signature]
-        yield from self._clauses(plain, (), segment)
+        last = tuple(self._clauses(plain, (), segment))
+        rules: dict[Signature | None, nft.Rules] = {None: (*before, *last)}
+        for signature, claims in by_signature.items():
+            own = tuple(self._clauses(claims, (), segment))
+            others = [
+                rule
+                for other, theirs in by_signature.items()
+                if other != signature and not excludes(signature, other)
+                for rule in self._clauses(theirs, signature_matches(other), segment)
+            ]
+            rules[signature] = (*before, *own, *others, *last)
+        return rules
 
     def _exposed(self, segment: Segment) -> Iterator[nft.Rule]:
         """Keep the data of exposed servers, which either end may have opened, out of a block."""
@@ -155,8 +234,8 @@ class Branches:
         yield from log_lines(claim.decision, "block", matches)
         if claim.signature and _holds_connections(segment):
             # A rule of its own: a full set ends the rule, and must not save the packet.
-            key = _held_key(segment.family, reply=False)
-            yield (*matches, nft.Update(self._held(segment.family), key))
+            held = self._held(segment.family)
+            yield (*matches, *(nft.Update(held, key) for key in _ends(segment.family)))
         yield (*matches, nft.Counter(), DROP)
 
     def _dropped(self, claim: Claim) -> Iterator[nft.Rule]:
@@ -169,7 +248,7 @@ class Branches:
 
     def _held(self, family: Family) -> str:
         name = f"held_{version_of(family)}_"
-        self.held[name] = nft.Set(name, _held_key(family, reply=False), dynamic=True)
+        self.held[name] = nft.Set(name, _ends(family)[0], dynamic=True)
         return name
 
 
@@ -185,6 +264,11 @@ def _owner(segment: Segment) -> str:
     return inherited if follows_parent else claim.decision.protocol
 
 
+def _bearer(segment: Segment, signature: Signature) -> str:
+    """Name the protocol whose packets have a signature."""
+    return next(c.decision.protocol for c in segment.claims if c.signature == signature)
+
+
 def _holds_connections(segment: Segment) -> bool:
     """Tell whether what is dropped by its signature takes its connection with it.
 
@@ -195,7 +279,13 @@ def _holds_connections(segment: Segment) -> bool:
     )
 
 
-def _held_key(family: Family, *, reply: bool) -> str:
+def _by_direction(out: nft.Verdict, back: nft.Verdict) -> nft.Lookup:
+    pairs = (("original", out.write()), ("reply", back.write()))
+    return nft.Lookup("ct direction", "", pairs)
+
+
+def _ends(family: Family) -> tuple[str, str]:
+    """Give what tells a packet's connection, as its sender writes it and as the answer will."""
     word = ip_word(family)
-    near, far, port = ("daddr", "saddr", "dport") if reply else ("saddr", "daddr", "sport")
-    return f"{word} {near} . udp {port} . {word} {far}"
+    source, destination = f"{word} saddr . udp sport", f"{word} daddr . udp dport"
+    return f"{source} . {destination}", f"{destination} . {source}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from ipaddress import (
+    IPv4Address,
     IPv4Network,
+    IPv6Address,
     IPv6Network,
     collapse_addresses,
     ip_address,
@@ -26,7 +28,7 @@ _WORDS = {
     "nf_proto": _NFPROTO,
 }
 _LAYER4_KEYS = frozenset({"meta l4proto", "inet_proto", "ip6 nexthdr"})
-_NAME_KEYS = frozenset({"iifname", "oifname"})
+_NAME_KEYS = frozenset({"iifname", "oifname", "ifname"})
 _LABELS = frozenset({"tcp", "udp", "gre", "esp", "ah", "sctp"})
 #: The names of IANA's registry "Assigned Internet Protocol Numbers" as netbase has them in
 #: /etc/protocols, which nft prints; the machine that reads a listing may have another file.
@@ -61,7 +63,7 @@ def canonical_value(expression: str, text: str) -> str:
         return layer4_word(_protocol_number(text))
     if expression.startswith("@"):
         return hex(int(text, 0))
-    if expression.endswith(("saddr", "daddr")) and "-" not in text:
+    if expression.endswith(("saddr", "daddr", "v4_addr", "v6_addr")) and "-" not in text:
         return _address(text)
     return text
 
@@ -162,17 +164,28 @@ def network_word(network: IPv4Network | IPv6Network) -> str:
     return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
+def range_word(first: int, last: int, version: int) -> str:
+    """Spell a range of addresses as nft lists it in a set: a network where it is one."""
+    size = 32 if version == 4 else 128
+    count = last - first + 1
+    one = IPv4Address if version == 4 else IPv6Address
+    if count & (count - 1) or first % count:
+        return f"{one(first)}-{one(last)}"
+    prefix = size + 1 - count.bit_length()
+    return str(one(first)) if count == 1 else f"{one(first)}/{prefix}"
+
+
 def element_order(text: str) -> tuple[tuple[int, int, str], ...]:
     """Order elements by number where they are numbers or addresses, else by text."""
     return tuple(_part_order(part) for part in text.split(" . "))
 
 
 def _part_order(part: str) -> tuple[int, int, str]:
-    head = part.partition("-")[0] if not part.startswith('"') else part
+    head, dash, _ = part.partition("-") if not part.startswith('"') else (part, "", "")
     if head.isdigit():
         return (0, int(head), part)
     try:
-        network = ip_network(part)
+        network = ip_network(head if dash else part)
     except ValueError:
         return (2, 0, part)
     return (1, int(network.network_address), part)

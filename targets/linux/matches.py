@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from compiler.model.intent import Decision, Exposure
 from compiler.model.protocol import AH, PORTED, UDP, Family, Flow, PortRange, Signature, layer4_name
 from targets.linux import nft
-from targets.linux.canonical import canonical_list, joined_raw, layer4_word, raw_match
+from targets.linux.canonical import (
+    canonical_list,
+    element_order,
+    joined_raw,
+    layer4_word,
+    raw_match,
+)
 
 ACCEPT, DROP = nft.Verdict("accept"), nft.Verdict("drop")
 RUNNING = nft.Match("ct state", ("established", "related"))
@@ -81,6 +87,44 @@ def signature_matches(signature: Signature, *, alone: bool = False) -> nft.Rule:
         marks.append(nft.Match("meta l4proto", (layer4_word(UDP),)))
     marks += [raw_match(_UDP_HEADER + m.at, m.value, m.mask) for m in signature.matches]
     return joined_raw(tuple(marks))
+
+
+def dispatch(chains: Sequence[tuple[nft.Rule, str]]) -> nft.Rules:
+    """Send packets with signatures to chains of their own; by one rule where that can be."""
+    at = _telling([marks for marks, _ in chains])
+    if at is None:
+        return tuple((*marks, nft.Verdict("goto", name)) for marks, name in chains)
+    tells = [marks[at] for marks, _ in chains]
+    pairs = [
+        (match.values[0], f"goto {name}")
+        for match, (_, name) in zip(tells, chains, strict=True)
+        if isinstance(match, nft.Match)
+    ]
+    key, mask = next((m.key, m.mask) for m in tells if isinstance(m, nft.Match))
+    pairs.sort(key=lambda pair: element_order(pair[0]))
+    same = [*chains[0][0][:at], *chains[0][0][at + 1 :]]
+    return ((*same, nft.Lookup(key, "", tuple(pairs), mask)),)
+
+
+def excludes(one: Signature, other: Signature) -> bool:
+    """Tell whether no packet can have both signatures: they differ in the value of some bytes."""
+    return _telling([signature_matches(one), signature_matches(other)]) is not None
+
+
+def _telling(signatures: Sequence[nft.Rule]) -> int | None:
+    """Find the one match by whose value all signatures differ; nothing where there is none."""
+    if len({tuple(map(_what, marks)) for marks in signatures}) != 1:
+        return None
+    differing = [
+        at for at, found in enumerate(zip(*signatures, strict=True)) if len(set(found)) > 1
+    ]
+    if len(differing) != 1 or len({marks[differing[0]] for marks in signatures}) < len(signatures):
+        return None
+    return differing[0]
+
+
+def _what(statement: nft.Statement) -> tuple[str, str]:
+    return (statement.key, statement.mask) if isinstance(statement, nft.Match) else ("", "")
 
 
 def log_lines(owner: Decision | Exposure, word: str, matches: nft.Rule) -> Iterator[nft.Rule]:

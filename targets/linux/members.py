@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 #: A part of a concatenation: as written, and the numbers that it spans.
 _Part = tuple[str, tuple[int, int] | None]
@@ -64,11 +64,13 @@ def _number(value: object) -> int | None:
 
 
 def _span(text: str) -> tuple[int, int] | None:
-    """Give the first and last number of ``5000-5010``, ``10.0.0.0/8`` or one address."""
+    """Give the first and last number of ``5000-5010``, ``10.0.0.0/8``, an address or a range."""
     first, dash, last = text.partition("-")
     if first.isdigit():
         return int(first), int(last if dash else first)
     try:
+        if dash:
+            return int(ip_address(first)), int(ip_address(last))
         network = ip_network(text)
     except ValueError:
         return None

@@ -14,21 +14,40 @@ from dataclasses import dataclass
 DIRECTIONS = {"original": 0, "reply": 1}
 NFPROTO = {"ipv4": 2, "ipv6": 10}
 
+#: nft's type of an expression. nft 1.0.6 forgets the ``typeof`` of a set of five fields.
+TYPES = {
+    "ct direction": "ct_dir",
+    "iifname": "ifname",
+    "oifname": "ifname",
+    **{
+        f"ct {way} {ip} {end}": f"ipv{version}_addr"
+        for way in ("original", "reply")
+        for ip, version in (("ip", 4), ("ip6", 6))
+        for end in ("saddr", "daddr")
+    },
+}
+
 PRIORITIES = {"dstnat": -100, "filter": 0, "srcnat": 100}
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """``key`` is one of ``values``, or in the set ``set_name``; ``mask`` is for raw payload."""
+    """``key`` is one of ``values``, or in the set ``set_name``; ``mask`` is for raw payload.
+
+    ``negated``: it is none of them; a packet that has no such key still does not match.
+    """
 
     key: str
     values: tuple[str, ...] = ()
     set_name: str = ""
     mask: str = ""
+    negated: bool = False
 
     def write(self) -> str:
         """Print it as nft writes it."""
         left = f"{self.key} & {self.mask} ==" if self.mask else self.key
+        if self.negated:
+            left = f"{left} !="
         if self.set_name:
             return f"{left} @{self.set_name}"
         listed = ", ".join(self.values)
@@ -42,13 +61,15 @@ class Lookup:
     key: str
     map_name: str = ""
     pairs: tuple[tuple[str, str], ...] = ()
+    mask: str = ""
 
     def write(self) -> str:
         """Print it as nft writes it."""
         if self.map_name:
             return f"{self.key} vmap @{self.map_name}"
         pairs = ", ".join(f"{value} : {verdict}" for value, verdict in self.pairs)
-        return f"{self.key} vmap {{ {pairs} }}"
+        left = f"{self.key} & {self.mask}" if self.mask else self.key
+        return f"{left} vmap {{ {pairs} }}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +164,7 @@ Statement = (
     Match | Lookup | Update | Limit | LogLine | Counter | SetHelper | Dnat | Masquerade | Verdict
 )
 Rule = tuple[Statement, ...]
+Rules = tuple[Rule, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +188,18 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """A named set: the type of its elements by expression, and the elements."""
+    """A named set: what its elements are, by expression or by nft's type names, and they."""
 
     name: str
     key: str
     elements: tuple[str, ...] = ()
     interval: bool = False
     dynamic: bool = False
+
+    @property
+    def typed(self) -> bool:
+        """Tell whether the key holds nft's type names."""
+        return self.key.partition(" . ")[0] in TYPES.values()
 
 
 @dataclass(frozen=True, slots=True)

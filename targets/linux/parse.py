@@ -126,7 +126,8 @@ def _container(
                 key = read_key(reader)
             case "type":
                 key = _types(reader)
-                reader.expect(":", "verdict")
+                if reader.takes(":"):
+                    reader.expect("verdict")
             case "flags":
                 flags = {word for word in _rest_of_line(reader) if word != ","}
             case "size" | "timeout":

@@ -17,6 +17,7 @@ from compiler.model.device import Device
 from compiler.model.intent import Intent
 from targets.linux import nft
 from targets.linux.branches import Branches
+from targets.linux.matches import ACCEPT, RUNNING
 from targets.linux.nat import Nat
 from targets.linux.new import NewTraffic
 from targets.linux.options import Options
@@ -41,15 +42,18 @@ def solve(intent: Intent, device: Device, options: Options) -> nft.Table:
     new, nat = NewTraffic(intent, where, branches, options), Nat(intent, where, options)
     forward = nft.Chain("forward", tuple(_forward(branches, new, options)), _hook(options))
     chains = (*branches.chains.values(), forward, *nat.chains())
-    sets = sorted([*where.sets(), *branches.held.values()], key=lambda found: found.name)
+    sets = sorted([*where.sets(), *branches.sets()], key=lambda found: found.name)
     return nft.Table(TABLE, nat.helpers(), tuple(sets), (*branches.maps(), *new.maps()), chains)
 
 
 def _forward(branches: Branches, new: NewTraffic, options: Options) -> Iterator[nft.Rule]:
     yield from branches.rules()
+    rules = tuple(new.rules())
     if options.gateway:
         yield _ESTABLISHED
-    yield from new.rules()
+    elif rules:
+        yield (RUNNING, ACCEPT)
+    yield from rules
 
 
 def _hook(options: Options) -> nft.Hook:

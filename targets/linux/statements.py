@@ -103,33 +103,34 @@ def _other(reader: Reader) -> nft.Statement:
         reader.expect("ct", "helper", "set")
         return nft.SetHelper(reader.take().strip('"'))
     key = read_key(reader)
-    return _lookup(reader, key) if reader.takes("vmap") else _match(reader, key)
+    mask = reader.value(key) if reader.takes("&") else ""
+    return (_lookup if reader.takes("vmap") else _match)(reader, key, mask)
 
 
-def _match(reader: Reader, key: str) -> nft.Match:
-    mask = ""
-    if reader.takes("&"):
-        mask = reader.value(key)
+def _match(reader: Reader, key: str, mask: str) -> nft.Match:
+    negated = reader.takes("!=")
+    if mask and not negated:
         reader.expect("==")
     if reader.next.startswith("@"):
-        return nft.Match(key, (), reader.take().removeprefix("@"), mask)
+        return nft.Match(key, (), reader.take().removeprefix("@"), mask, negated)
     if reader.takes("{"):
         values = list(reader.braced(lambda: reader.value(key)))
     else:
         values = [reader.value(key)]
         while reader.takes(","):
             values.append(reader.value(key))
-    return nft.Match(key, canonical_list(key, values), "", mask)
+    return nft.Match(key, canonical_list(key, values), "", mask, negated)
 
 
-def _lookup(reader: Reader, key: str) -> nft.Lookup:
+def _lookup(reader: Reader, key: str, mask: str) -> nft.Lookup:
     if reader.next.startswith("@"):
         return nft.Lookup(key, reader.take().removeprefix("@"))
     reader.expect("{")
     pairs = [
         (text, verdict.write()) for text, verdict in reader.braced(lambda: read_pair(reader, key))
     ]
-    return nft.Lookup(key, "", tuple(sorted(pairs, key=lambda pair: element_order(pair[0]))))
+    pairs.sort(key=lambda pair: element_order(pair[0]))
+    return nft.Lookup(key, "", tuple(pairs), mask)
 
 
 def read_pair(reader: Reader, key: str) -> tuple[str, nft.Verdict]:

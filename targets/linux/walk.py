@@ -121,6 +121,10 @@ def _raw(key: str, packet: Packet, mask: str) -> str | None:
     return hex(value & int(mask, 0)) if mask else hex(value)
 
 
+def _value(key: str, packet: Packet, mask: str = "") -> object:
+    return _raw(key, packet, mask) if key.startswith("@") else _FIELDS[key](packet)
+
+
 class Walker:
     """A table made ready for many packets."""
 
@@ -163,17 +167,19 @@ class Walker:
 
     def matches(self, match: nft.Match, packet: Packet) -> bool:
         """Tell whether a packet matches."""
-        if match.key.startswith("@"):
-            return _raw(match.key, packet, match.mask) in match.values
-        values = [_FIELDS[key](packet) for key in match.key.split(" . ")]
-        if match.set_name:
-            members = self._sets.get(match.set_name)
-            return members is not None and members.find(values) is not None
-        return self._listed(match.key, match.values).find(values) is not None
+        values = [_value(key, packet, match.mask) for key in match.key.split(" . ")]
+        if any(value is None for value in values):
+            return False
+        members = (
+            self._sets.get(match.set_name)
+            if match.set_name
+            else self._listed(match.key, match.values)
+        )
+        return members is not None and (members.find(values) is None) is match.negated
 
     def look_up(self, lookup: nft.Lookup, packet: Packet) -> nft.Verdict | None:
         """Find the verdict of a packet in a map."""
-        values = [_FIELDS[key](packet) for key in lookup.key.split(" . ")]
+        values = [_value(key, packet, lookup.mask) for key in lookup.key.split(" . ")]
         if not lookup.map_name:
             members = self._listed(lookup.key, tuple(key for key, _ in lookup.pairs))
             index = members.find(values)

@@ -9,10 +9,11 @@ from ipaddress import ip_address, ip_network
 
 from compiler.model.effect import Direction, Probe
 from compiler.model.protocol import AH, GRE, PORTED, Family
+from compiler.prove.lab.network import Lab
+from compiler.prove.lab.packets import SCTP, Address, Packet
 from targets.linux.effects import sample_payload
-from tests.lab.network import ROUTER_WAN, VIA_WAN2, Lab
-from tests.lab.packets import SCTP, Address, Packet
-from tests.lab.pptp import connect, gre
+from tests.prove.lab.office import ROUTER_WAN, VIA_WAN2
+from tests.prove.lab.pptp import connect, gre
 
 #: Addresses that no policy of these tests names.
 _NOBODY = {4: ip_address("192.0.2.78"), 6: ip_address("2001:db8:77::78")}

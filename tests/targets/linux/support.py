@@ -6,10 +6,10 @@ from typing import Any
 
 from compiler.model.device import Device, Fact
 from compiler.model.intent import Intent
+from compiler.prove.lab.network import Lab
 from targets.linux import TARGET, nft
 from tests.conformance.passthru_conformance.cases import Case
 from tests.conformance.passthru_conformance.situations import device_of, situation
-from tests.lab.network import Lab
 
 ZONES: dict[str, Any] = {
     "lan": {"devices": ["br-lan"], "networks": ["192.168.1.0/24", "2001:db8:1::/64"]},

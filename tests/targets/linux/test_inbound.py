@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.lab.network import ROUTER_WAN, VIA_WAN2, Lab
-from tests.lab.packets import TCP, UDP, Packet
+from compiler.prove.lab.network import Lab
+from compiler.prove.lab.packets import TCP, UDP, Packet
+from tests.prove.lab.office import ROUTER_WAN, VIA_WAN2
 from tests.targets.linux.support import apply
 from tests.targets.linux.tunnels import (
     CLIENT,

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from compiler.model.effect import Verdict
 from compiler.model.intent import Intent
 from compiler.model.judge import compare, probes
+from compiler.prove.lab.network import Lab
 from targets.linux import TARGET
 from tests.conformance.passthru_conformance.cases import Case
 from tests.conformance.passthru_conformance.situations import Situation, situation
 from tests.conformance.passthru_conformance.strategies import packets, policies, protocols
-from tests.lab.network import Lab
 from tests.targets.linux.experience import pass_through, rounds, survive, trips
 from tests.targets.linux.support import ZONES, load
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from compiler.prove.lab.network import Lab
+from compiler.prove.lab.packets import GRE, Packet
 from targets.linux import TARGET
-from tests.lab.network import ROUTER_WAN, Lab
-from tests.lab.packets import GRE, Packet
-from tests.lab.pptp import Call, connect, gre
+from tests.prove.lab.office import ROUTER_WAN
+from tests.prove.lab.pptp import Call, connect, gre
 from tests.targets.linux.support import apply, device, intent, table
 
 pytestmark = pytest.mark.kernel

@@ -10,8 +10,8 @@ import pytest
 
 from compiler.model.intent import Intent
 from compiler.model.target import Bundle, StepName
+from compiler.prove.lab.namespaces import missing
 from targets.linux import TARGET
-from tests.lab.namespaces import missing
 from tests.targets.linux.support import device, intent, table
 
 pytestmark = [
@@ -133,7 +133,8 @@ def test_rollback_restores(tmp_path: Path, before: str) -> None:
 def test_read_gives_what_parse_takes(tmp_path: Path) -> None:
     found = intent(_BLOCK)
     _bundle(found, tmp_path)
-    assert _run(_step(StepName.READ, found), tmp_path) == ""
+    empty = _run(_step(StepName.READ, found), tmp_path)
+    assert TARGET.parse(empty, device()).chains == ()
     listed = _run("./apply.sh >/dev/null\n" + _step(StepName.READ, found), tmp_path)
     assert TARGET.parse(listed, device()) == table(found)
 
@@ -141,7 +142,7 @@ def test_read_gives_what_parse_takes(tmp_path: Path) -> None:
 def test_held_connections_survive_the_way_into_the_saved_state(tmp_path: Path) -> None:
     found = intent(_BLOCK)
     _bundle(found, tmp_path)
-    held = "192.168.1.11 . 4500 . 192.0.2.7"
+    held = "192.168.1.11 . 4500 . 192.0.2.7 . 4500"
     out = _run(
         f"set -e\n./apply.sh\nnft add element inet passthru held_4_ '{{ {held} }}'\n"
         + _step(StepName.ARM, found)

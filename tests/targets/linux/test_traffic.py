@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from compiler.prove.lab.network import Lab
+from compiler.prove.lab.packets import SCTP, TCP, UDP
 from targets.linux import TARGET
-from tests.lab.network import Lab
-from tests.lab.packets import SCTP, TCP, UDP
 from tests.targets.linux.support import apply, device, intent, load, table
 from tests.targets.linux.tunnels import (
     AH,

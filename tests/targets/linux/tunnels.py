@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from tests.lab.network import Lab
-from tests.lab.packets import ACK, SCTP, TCP, UDP, Packet
+from compiler.prove.lab.network import Lab
+from compiler.prove.lab.packets import ACK, SCTP, TCP, UDP, Packet
 
 ESP, AH, ETHERIP, ICMP = 50, 51, 97, 1
 V1, V2 = b"\x10", b"\x20"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from tests.lab.network import Lab
-from tests.lab.packets import ACK, GRE, SYN_ACK, TCP, Address, Packet
+from compiler.prove.lab.network import Lab
+from compiler.prove.lab.packets import ACK, GRE, SYN_ACK, TCP, Address, Packet
 
 PORT, _CLIENT_PORT = 1723, 40100
 _MAGIC = 0x1A2B3C4D
