@@ -51,7 +51,7 @@ def table_text(table: nft.Table) -> str:
 def render(table: nft.Table, device: Device, options: Options) -> Bundle:
     """Print the whole bundle: rules, what they need at boot, and a script that applies them."""
     modules = helper_modules(table)
-    sysctls = _sysctls(device) if options.gateway else ()
+    sysctls = forwarding(device) if options.gateway else ()
     files = [File(NATIVE, table_text(table).encode()), _printed(_UNIT, "passthru.service.j2")]
     if sysctls:
         files.append(_printed(_SYSCTL, "sysctl.conf.j2", sysctls=sysctls))
@@ -82,7 +82,7 @@ def helper_modules(table: nft.Table) -> tuple[str, ...]:
     return tuple(sorted({module for modules in wanted for module in modules}))
 
 
-def _sysctls(device: Device) -> tuple[tuple[str, str], ...]:
+def forwarding(device: Device) -> tuple[tuple[str, str], ...]:
     """Forward both families; a forwarding host ignores router advertisements unless told (RA=2).
 
     Source: Documentation/networking/ip-sysctl.rst, ``accept_ra``. Dots in interface names are

@@ -15,6 +15,9 @@ _GROUPS = {
     "D": "Deviations of effects from the policy",
     "L": "Lint",
     "B": "Building and output",
+    "S": "Sessions with routers",
+    "A": "Surveys of foreign configs",
+    "E": "Evidence from packets",
     "U": "Usage",
     "X": "Internal",
 }

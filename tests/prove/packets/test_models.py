@@ -1,0 +1,119 @@
+"""Families whose firmware is modelled, and those that nobody can prove."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from compiler.model.device import Device, Fact
+from compiler.model.intent import Intent
+from compiler.prove.lab import missing
+from compiler.prove.lab.namespaces import PACKAGES
+from compiler.prove.result import Kind, RouterProof
+from targets.asuswrt import TARGET as ASUS
+from targets.ddwrt import TARGET as DDWRT
+from targets.freshtomato import TARGET as TOMATO
+from targets.linksys import TARGET as LINKSYS
+from targets.linux import TARGET as LINUX
+from targets.netgear import TARGET as NETGEAR
+from targets.tplink import TARGET as TPLINK
+from tests.conformance.passthru_conformance.cases import Case
+from tests.prove.support import SMALL, device_of, proven, resolved, told
+
+REASON = missing(tuple(PACKAGES))
+pytestmark = [pytest.mark.kernel, pytest.mark.skipif(bool(REASON), reason=REASON or "-")]
+OLD_KERNEL: Mapping[str, Fact] = {"kernel": "2.6.36"}
+
+
+def found_on(
+    target: Any,
+    protocols: dict[str, Any],
+    facts: Mapping[str, Fact] | None = None,
+    options: Mapping[str, Fact] | None = None,
+) -> RouterProof:
+    case = Case(target.name, target.name, facts=facts or {}, options=options or {})
+    device: Device = device_of(case, SMALL)
+    intent: Intent = resolved(protocols).intent
+    return proven(target, device, intent)
+
+
+def test_a_model_takes_the_routers_place_and_says_so() -> None:
+    found = found_on(ASUS, {"pptp": "pass", "openvpn": "pass"}, OLD_KERNEL)
+    assert found.modelled
+    assert "README" in found.basis
+    assert found.verdict == "proven", told(found.differences)
+    assert any(c.flow == "pptp.data" and c.kind is Kind.EXCHANGE for c in found.checks)
+
+
+def test_a_helper_that_nobody_knows_of_is_not_proven() -> None:
+    found = found_on(ASUS, {"pptp": "pass"})
+    kinds = {check.kind for check in found.checks if check.flow == "pptp.data"}
+    assert kinds == {Kind.UNASKED}
+    assert [finding.code.name for finding in found.findings] == ["E804"]
+
+
+def test_what_compiling_told_and_the_policy_accepted_is_no_difference() -> None:
+    """DD-WRT's switch leaves GRE open, and switches of ASUS leave running tunnels alone."""
+    found = found_on(DDWRT, {"pptp": "block"}, {"covers_bridges": True})
+    assert {check.accepted for check in found.checks} >= {"", "D501"}
+    assert found.verdict == "proven", told(found.differences)
+    found = found_on(ASUS, {"pptp": {"action": "block", "families": ["ipv4"]}})
+    accepted = {check.kind: check.accepted for check in found.checks if check.accepted}
+    assert accepted == {Kind.RUNNING: "D505"}
+
+
+def test_a_script_of_ours_comes_before_the_models_rules() -> None:
+    facts: dict[str, Fact] = {**OLD_KERNEL, "merlin": True}
+    found = found_on(ASUS, {"wireguard": "block", "l2tp": "block"}, facts, {"scripts": True})
+    assert found.verdict == "proven", told(found.differences)
+    assert {check.accepted for check in found.checks} == {""}
+
+
+def test_a_model_that_contradicts_the_effects_fails() -> None:
+    """The effects say that the switch drops udp/1701; here the model does not."""
+
+    class Other(type(ASUS)):  # type: ignore[misc]
+        def data_path(self, settings: Any, device: Device) -> Any:
+            path = ASUS.data_path(settings, device)
+            text = "".join(
+                line for line in path.iptables.splitlines(keepends=True) if "1701" not in line
+            )
+            return replace(path, iptables=text)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ASUS, name)
+
+    other = Other.__new__(Other)
+    other.__dict__.update(ASUS.__dict__)
+    found = found_on(other, {"l2tp": {"action": "block", "families": ["ipv4"]}})
+    assert found.verdict == "differs"
+    assert {c.flow for c in found.differences if c.kind is Kind.EXCHANGE} == {"l2tp.tunnel"}
+
+
+def test_what_freshtomato_opens_to_everybody_is_found() -> None:
+    """Its IPsec switch lets ESP and IKE in to every host, as its README says."""
+    found = found_on(TOMATO, {"ipsec": "pass"}, options={"observed": "ipsec_pass=1\nx=y\n"})
+    unasked = [check for check in found.differences if check.kind is Kind.UNASKED]
+    assert {check.flow for check in unasked} >= {"ipsec.esp", "ikev2.ike"}
+
+
+@pytest.mark.parametrize(
+    ("target", "facts"), [(NETGEAR, {}), (TPLINK, {}), (LINKSYS, {"flavour": "jnap"})]
+)
+def test_what_nobody_can_prove_is_said(target: Any, facts: Mapping[str, Fact]) -> None:
+    found = found_on(target, {"pptp": "pass"}, facts)
+    assert found.verdict == "not provable"
+    (finding,) = found.findings
+    assert finding.code.name == "E803"
+    assert finding.message.startswith("not provable: ")
+
+
+@pytest.mark.parametrize("devices", [["a/b"], ["lo"], [".."], ["x" * 16], ["-x"], ["a b"]])
+def test_interfaces_that_no_lab_can_have_are_said(devices: list[str]) -> None:
+    zones = {"lan": {"devices": devices}, "wan": {"devices": ["w"]}}
+    device = device_of(Case("linux", "linux"), zones)
+    found = proven(LINUX, device, resolved({"wireguard": "pass"}).intent)
+    assert [finding.code.name for finding in found.findings] == ["E803"]
