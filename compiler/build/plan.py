@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from compiler.build.registry import Registry
+from compiler.build.remedy import remedies
 from compiler.build.site import Router, has_errors
 from compiler.errors import PassthruError
 from compiler.model import judge
@@ -27,6 +28,7 @@ class Outcome:
     effects: tuple[Effect, ...]
     deviations: tuple[Deviation, ...]
     notes: tuple[Finding, ...]
+    remedies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class RouterCompiler:
             return None, tuple(replace(f, host=device.name) for f in outcome)
         mode = self._on_deviation or router.intent.on_deviation
         found = [_in_mode(replace(note, host=device.name), mode) for note in outcome.notes]
-        found += deviation_findings(outcome.deviations, device.name, mode)
+        found += deviation_findings(outcome.deviations, outcome.remedies, device.name, mode)
         if has_errors(found):
             return None, tuple(found)
         version = self._registry.distribution(device.target)
@@ -88,7 +90,9 @@ class RouterCompiler:
         except PassthruError as error:
             return error.findings
         deviations = judge.compare(intent, effects)
-        return Outcome(settings, bundle, effects, deviations, tuple(target.notes(intent, device)))
+        notes = tuple(target.notes(intent, device))
+        mended = remedies(target, device, intent, deviations)
+        return Outcome(settings, bundle, effects, deviations, notes, mended)
 
 
 def _likeness(router: Router) -> tuple[object, ...]:
@@ -107,10 +111,10 @@ def _in_mode(note: Finding, mode: OnDeviation) -> Finding:
 
 
 def deviation_findings(
-    deviations: tuple[Deviation, ...], host: str, mode: OnDeviation
+    deviations: tuple[Deviation, ...], mended: tuple[str, ...], host: str, mode: OnDeviation
 ) -> Iterator[Finding]:
     """Say each deviation at the policy line that is not met: which flows, why, what would mend."""
-    for deviation in deviations:
+    for deviation, remedy in zip(deviations, mended, strict=True):
         severity = deviation.severity
         if severity is Severity.ERROR and mode is OnDeviation.WARN:
             severity = Severity.WARNING
@@ -121,7 +125,7 @@ def deviation_findings(
             f"over {' and '.join(deviation.families)} ({_reasons(deviation)})",
             severity,
             deviation.decision.origin.place,
-            _way_out(deviation),
+            "; ".join(way for way in (remedy, _way_out(deviation)) if way),
             host,
             deviation.protocol,
         )

@@ -19,7 +19,7 @@ from compiler.model.target import Target
 GROUP = "passthru.targets"
 #: Members that a target must have; see :class:`compiler.model.target.Target`.
 MEMBERS = (
-    *("summary", "capabilities", "check", "options", "settings", "render"),
+    *("summary", "capabilities", "examples", "check", "options", "settings", "render"),
     *("parse", "merge", "effects", "procedure", "notes"),
 )
 

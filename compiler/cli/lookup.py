@@ -1,4 +1,4 @@
-"""Commands that look things up: ``targets``, ``protocols``, ``schema``, ``inventory``."""
+"""Commands that look things up: ``protocols``, ``schema``, ``inventory``."""
 
 from __future__ import annotations
 
@@ -10,68 +10,8 @@ import click
 
 from compiler.cli.options import extra_variables, named, output_option
 from compiler.cli.table import print_table
-from compiler.errors import ExitCode, TargetError, UsageError
+from compiler.errors import ExitCode, UsageError
 from compiler.model.finding import Code
-
-
-@click.command("targets")
-@click.argument("name", required=False)
-@output_option("text", "json")
-def targets_command(name: str | None, output: str) -> int:
-    """List the router families; with NAME, say which variables and facts one reads."""
-    from compiler.build.registry import installed  # noqa: PLC0415
-
-    registry = installed()
-    rows: list[dict[str, Any]] = []
-    broken: list[TargetError] = []
-    for each in [name] if name else registry.names:
-        try:
-            target = registry.get(each)
-        except TargetError as error:
-            broken.append(error)
-            continue
-        capabilities = target.capabilities
-        rows.append(
-            {
-                "name": each,
-                "summary": target.summary,
-                "distribution": registry.distribution(each),
-                "capabilities": {k: getattr(capabilities, k) for k in capabilities.__slots__},
-                "options": dict(target.options()),
-            }
-        )
-    if output == "json":
-        click.echo(json.dumps({"schema": "passthru/targets/v1", "targets": rows}, indent=1))
-    elif name and rows:
-        _describe_target(rows[0])
-    elif rows:
-        print_table(("target", "what it is"), [(row["name"], row["summary"]) for row in rows])
-    if broken:
-        raise TargetError([finding for error in broken for finding in error.findings])
-    return ExitCode.OK
-
-
-def _describe_target(row: dict[str, Any]) -> None:
-    click.echo(f"{row['name']}: {row['summary']}\nfrom {row['distribution']}\n")
-    print_table(
-        ("capability", ""),
-        [(key.replace("_", " "), _word(value)) for key, value in row["capabilities"].items()],
-    )
-    if row["options"]:
-        click.echo("\nVariables it reads:")
-        rows = [(_variable(key), text) for key, text in row["options"].items()]
-        print_table(("variable", "meaning"), rows)
-
-
-def _word(value: object) -> str:
-    return (
-        {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-    )
-
-
-def _variable(option: str) -> str:
-    group, _, name = option.partition(".")
-    return f"passthru_facts: {name}" if group == "facts" else f"passthru_{option}"
 
 
 @click.command("protocols")

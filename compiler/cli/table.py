@@ -10,10 +10,15 @@ import click
 from compiler.source.excerpt import printable
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under a header; in a pipe, the rows alone, one a line, separated by tabs."""
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, headed: bool = False
+) -> None:
+    """Print rows under a header; in a pipe, the rows alone, one a line, separated by tabs.
+
+    ``headed``: in a pipe the header too, for a command that prints several tables.
+    """
     if not sys.stdout.isatty():
-        for row in rows:
+        for row in [header, *rows] if headed else rows:
             click.echo("\t".join(printable(cell) for cell in row))
         return
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - only where it is looked at

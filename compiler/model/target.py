@@ -82,11 +82,32 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """What a push must know of a family so that whatever it does can be taken back.
+
+    ``volatile`` is a folder that a reboot empties (the lease, staged files), ``durable`` one that
+    outlives it (the snapshot; where a family has none, a reboot itself must bring back the old
+    settings). ``hook`` and ``unhook`` are POSIX sh that set up and remove what runs
+    ``sh "$PASSTHRU_KEEP/guard" boot`` while the router boots; both succeed when run twice.
+    """
+
+    volatile: str
+    durable: str
+    hook: str = ""
+    unhook: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Procedure:
-    """How a bundle gets onto a router; ``transport`` is ``ssh``, ``http`` or ``file``."""
+    """How a bundle gets onto a router; ``transport`` is ``ssh``, ``http`` or ``file``.
+
+    With a ``guard``, the ARM script puts into the folder ``$PASSTHRU_KEEP`` all that the ROLLBACK
+    script needs, which then runs in that folder, with nothing else of the bundle left.
+    """
 
     transport: str
     steps: tuple[Step, ...]
+    guard: Guard | None = None
 
     def step(self, name: StepName) -> Step | None:
         """Find a step by name."""
@@ -95,7 +116,10 @@ class Procedure:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the family can do at all; the support matrix shows it beside the computed effects."""
+    """What the family can do at all; the support matrix shows it beside the computed effects.
+
+    ``own_vpn`` is about VPN servers and clients that the router itself runs.
+    """
 
     reads: bool
     writes: bool
@@ -104,6 +128,7 @@ class Capabilities:
     helper: str
     ipv6: str
     running_tunnels: str
+    own_vpn: str = "not touched: only forwarded packets are"
 
 
 class Target(Protocol[S]):
@@ -122,6 +147,15 @@ class Target(Protocol[S]):
     @property
     def capabilities(self) -> Capabilities:
         """What the family can do, for the support matrix."""
+        ...
+
+    def examples(self) -> Sequence[Device]:
+        """Give typical routers of the family, one for each kind that facts or options tell apart.
+
+        The support matrix is computed on them, and the conformance suite tries them. Each
+        passes :meth:`check`; its name, unlike any other example's, is what people read there.
+        See :func:`compiler.model.example.typical`.
+        """
         ...
 
     def check(self, device: Device) -> Sequence[Finding]:
@@ -170,6 +204,9 @@ class Target(Protocol[S]):
     def procedure(self, settings: S, device: Device) -> Procedure:
         """Give the steps that bring the bundle onto the router."""
         ...
+
+    # One more member is optional: ``items(settings) -> Mapping[str, str]``, the settings as a flat
+    # listing, for diffs. Without it they are compared by the lines of their native text.
 
     def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:
         """Say what a person should know about this intent here and no deviation shows."""

@@ -39,7 +39,7 @@ class ByHand:
     )
 
     def parse(self, family: Family, text: str) -> dict[str, Scalar]:
-        """Read our own file (absent keys are unmanaged) or a listing (absent keys are unset).
+        """Read our own file (absent keys are unmanaged) or a listing (absent keys are not known).
 
         Raises:
             NativeError: empty, cut off in a line, contradictory, or none of the keys is there.
@@ -139,7 +139,7 @@ def _lines(family: Family, text: str) -> Iterator[tuple[int, str, str, str]]:
 
 def _read(family: Family, found: Mapping[str, str], *, own: bool) -> Iterator[tuple[str, Scalar]]:
     for toggle in family.toggles:
-        if own and toggle.key not in found:
+        if toggle.key not in found:
             continue
         native = toggle.read(found.get(toggle.key))
         shown = found.get(toggle.key, "")

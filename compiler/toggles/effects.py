@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from compiler.model.device import Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
+from compiler.model.modules import missing
 from compiler.toggles.family import Family, HelperFact, Loading, Scalar, Toggle, Value
 
 #: The first kernel that does not assign helpers by itself
@@ -33,7 +34,8 @@ def effects(
     """
     assigned = loaded_state(device)
     found = (_effect(family, values, assigned, probe) for probe in probes)
-    return tuple(_beyond_main(family, device, effect) for effect in found)
+    inside = (_beyond_wan(family, device, _beyond_main(family, device, e)) for e in found)
+    return tuple(_without_modules(device, effect) for effect in inside)
 
 
 def loaded_state(device: Device) -> HelperState:
@@ -54,6 +56,26 @@ def kernel_version(fact: object) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
+def helper_states(
+    family: Family, values: Mapping[str, Scalar], device: Device
+) -> Mapping[str, HelperState]:
+    """Give the state of every NAT helper of a family under these values."""
+    assigned = loaded_state(device)
+    return {fact.name: _helper(family, values, assigned, fact)[0] for fact in family.helpers}
+
+
+def _without_modules(device: Device, effect: Effect) -> Effect:
+    """Take a helper back whose kernel modules the router is stated not to have."""
+    helper = effect.probe.flow.helper
+    if helper is None or effect.helper is HelperState.NOT_NEEDED:
+        return effect
+    absent = missing(device, helper.modules)
+    if not absent:
+        return effect
+    because = f"{effect.because}; the router has no {' and no '.join(absent)}"
+    return replace(effect, helper=HelperState.ABSENT, because=because)
+
+
 def _beyond_main(family: Family, device: Device, effect: Effect) -> Effect:
     """Take a drop back in LAN zones that the firmware's rules do not name."""
     if effect.probe.direction is Direction.IN or not family.beyond_main:
@@ -67,6 +89,20 @@ def _beyond_main(family: Family, device: Device, effect: Effect) -> Effect:
         return replace(effect, verdict=Verdict.PASS, because=because)
     because = f"{effect.because}: whether it holds beyond the zone {main} is not known"
     return replace(effect, verdict=Verdict.UNKNOWN, because=because)
+
+
+def _beyond_wan(family: Family, device: Device, effect: Effect) -> Effect:
+    """Doubt a drop on the way to further WAN zones, unless the firmware writes it for each."""
+    probe = effect.probe
+    if effect.verdict is not Verdict.DROP or family.beyond_wan is None:
+        return effect
+    first = device.wan_zones[0].name if device.wan_zones else ""
+    fact, everywhere = family.beyond_wan
+    outward = probe.direction is Direction.OUT and probe.destination != first
+    if not outward or device.facts.get(fact) == everywhere:
+        return effect
+    because = f"{effect.because}: whether it holds beyond the WAN {first} is not known"
+    return replace(effect, verdict=Verdict.UNKNOWN, because=f"{because} (fact {fact})")
 
 
 def _effect(

@@ -9,10 +9,12 @@ one address family, or of which nobody has read what it drops.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
+from compiler.model import modules
 from compiler.model.device import Device, Fact
 from compiler.model.effect import Direction, HelperState, Probe
 from compiler.model.finding import Finding
@@ -132,7 +134,7 @@ class Gate:
 class Toggle:
     """A switch of the router: its native key and its values.
 
-    - ``default`` is the factory value; ``unset`` is what an absent or empty key means and
+    - ``default`` is the factory value; ``unset`` is what an unset or empty key means and
       ``other`` what any value not listed means (``None``: such a text is refused).
     - ``unsure_because`` completes the sentence "unknown, because ..." for ``Value.unsure``.
     - ``gate``: what else must hold before the drops of any value take effect.
@@ -196,7 +198,7 @@ class FactSpec:
 
     name: str
     description: str
-    kind: type[str | bool | int]
+    kind: type
     allowed: tuple[str, ...] = ()
     pattern: str = ""
 
@@ -239,6 +241,14 @@ class Note(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A typical router of the family: what follows its name, and the facts that make it one."""
+
+    label: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """A router family of switches. ``flavour`` tells families of one target apart.
 
@@ -246,7 +256,10 @@ class Family:
     other fields of the object that the switches live in: they are written too, with the
     values that the router gave. ``field_values`` are the values such a field may have.
     ``beyond_main`` names the fact that says whether drops hold for LAN zones beside the main
-    one (the first); empty: they hold for all.
+    one (the first); empty: they hold for all. ``beyond_wan`` is a fact and the value with which
+    drops hold for WAN zones beside the first one; empty: they hold for all. ``mend`` says how a
+    kernel module that the helper needs gets onto the router. ``examples`` are what the support
+    matrix shows.
     """
 
     name: str
@@ -262,6 +275,9 @@ class Family:
     facts: tuple[FactSpec, ...] = ()
     note: Note | None = None
     beyond_main: str = ""
+    beyond_wan: tuple[str, Scalar] | None = None
+    mend: str = modules.MEND
+    examples: tuple[Example, ...] = (Example(),)
 
     def settled(self, facts: Mapping[str, Fact]) -> Family:
         """Give the family as it is on the build that the facts describe."""

@@ -4,6 +4,10 @@ What a router prints is rough: CR LF from a terminal, colour codes, a banner bef
 key, values over several lines (a line without ``key=`` belongs to the value before it), and a
 line ``size: 65214 bytes (65858 left)`` that belongs to standard error. All of that is read; a text
 that is empty, cut off in a line, or speaks of none of the family's keys is refused.
+
+A key that a listing does not hold is unset only where the listing is known to be whole: it ends
+in the size line. Elsewhere somebody may have filtered or cut it, and the key is not known. The
+read step of our own prints every key, with nothing behind the ``=`` of one that is unset.
 """
 
 from __future__ import annotations
@@ -15,14 +19,19 @@ from types import MappingProxyType
 
 from compiler.errors import NativeError
 from compiler.model.finding import Code
-from compiler.model.target import Bundle, File, Procedure, Step, StepName
+from compiler.model.target import Bundle, File, Guard, Procedure, Step, StepName
 from compiler.toggles.family import Family, Scalar
 from compiler.toggles.render import shell_text
 
 NATIVE = "nvram.txt"
-#: The first line of our own file: in it an absent key is not managed, while in a router's
-#: listing an absent key is unset.
+#: The first line of our own file: in it an absent key is not managed.
 HEADER = "# passthru: nvram keys that are managed; keys that are absent here are left alone"
+
+#: What a push sets is committed when it is confirmed: until then a reboot brings back the old keys.
+TRIAL = Guard("/tmp/passthru", "/tmp/passthru")  # noqa: S108 - the router's, which is root's
+
+_FORGET = '[ -n "${PASSTHRU_KEEP-}" ] || rm -f previous.txt'
+_COMMIT = f"{_FORGET}\n" + '[ -z "${PASSTHRU_KEEP-}" ] || nvram commit'
 
 _LINE = re.compile(r"([A-Za-z0-9_.:-]+)=(.*)", re.DOTALL)
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -93,8 +102,14 @@ def _no_contradiction(
         )
 
 
+def is_whole(text: str) -> bool:
+    """Tell whether a listing ends in the size line, so that a key it lacks is unset."""
+    last = text.rstrip().rpartition("\n")[2]
+    return _SIZE.fullmatch(clean(last).strip()) is not None
+
+
 def put(text: str, values: Mapping[str, str]) -> str:
-    """Set keys in a listing: in their lines where they stand, else at the end."""
+    """Set keys in a listing: in their lines where they stand, else before the size line."""
     lines = text.split("\n")
     left = dict(values)
     for index, raw in enumerate(lines):
@@ -103,8 +118,10 @@ def put(text: str, values: Mapping[str, str]) -> str:
             left.pop(match[1], None)
             if match[2] != values[match[1]]:
                 lines[index] = f"{match[1]}={values[match[1]]}" + ("\r" if raw[-1] == "\r" else "")
-    ending = "\r\n" if "\r\n" in text else "\n"
-    return "\n".join(lines) + "".join(f"{key}={left[key]}{ending}" for key in sorted(left))
+    ending = "\r" if "\r\n" in text else ""
+    end = max(n for n, line in enumerate(lines) if line.strip()) if is_whole(text) else -1
+    lines[end:end] = [f"{key}={left[key]}{ending}" for key in sorted(left)]
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +138,7 @@ class NvramForm:
     packages: tuple[str, ...] = ()
     extra_keys: tuple[str, ...] = ()
     values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    guard: Guard = TRIAL
     options: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType(
             {
@@ -131,9 +149,10 @@ class NvramForm:
     )
 
     def parse(self, family: Family, text: str) -> dict[str, Scalar]:
-        """Read our own file (absent keys are unmanaged) or a listing (absent keys are unset).
+        """Read our own file (absent keys are unmanaged) or a listing.
 
-        A switch of which nobody knows what unset means is left out then.
+        A switch is left out where its key is absent from a listing that may not be whole, or
+        where nobody knows what unset means.
         """
         if text == HEADER + "\n":
             return {}
@@ -146,8 +165,9 @@ class NvramForm:
                 hint=f"expected one of: {', '.join(family.keys)}",
             )
         values: dict[str, Scalar] = {}
+        partial = own or not is_whole(text)
         for toggle in family.toggles:
-            if own and toggle.key not in lines:
+            if partial and toggle.key not in lines:
                 continue
             native = toggle.read(lines.get(toggle.key))
             shown = lines.get(toggle.key, "")
@@ -199,26 +219,38 @@ class NvramForm:
             Step(
                 StepName.ARM,
                 "keeps the present values beside the bundle",
-                "sh ./apply.sh --save >previous.txt",
+                'keep=${PASSTHRU_KEEP:-.}\nsh ./apply.sh --save >"$keep/previous.txt" || exit 1\n'
+                '[ -s "$keep/previous.txt" ] || exit 1\n'
+                '[ "$keep" = . ] || cp ./apply.sh "$keep/apply.sh"',
             ),
             Step(
                 StepName.APPLY,
                 "sets what differs, commits once, restarts the firewall",
-                f"sh ./apply.sh {NATIVE}",
+                f"sh ./apply.sh ${{PASSTHRU_KEEP:+--trial}} {NATIVE}",
             ),
             Step(
                 StepName.VERIFY,
                 "reads every managed key back",
                 f"sh ./apply.sh --verify {NATIVE}",
             ),
-            Step(StepName.CONFIRM, "forgets the former values", "rm -f previous.txt"),
+            Step(
+                StepName.CONFIRM,
+                "commits, and forgets the former values",
+                _COMMIT if "nvram commit" not in self.guard.unhook else _FORGET,
+            ),
             Step(
                 StepName.ROLLBACK,
                 "sets the former values again",
                 "sh ./apply.sh previous.txt",
             ),
         )
-        return Procedure("ssh", steps)
+        return Procedure("ssh", steps, self.guard)
+
+
+def nvram_facts(*keys: str) -> str:
+    """Give shell that prints a few keys and the kernel, as facts."""
+    lines = [f'echo "{key}=$(nvram get {key})"' for key in keys]
+    return "\n".join((*lines, 'echo "kernel=$(uname -r)"'))
 
 
 def reading(keys: tuple[str, ...]) -> str:

@@ -6,15 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from compiler.errors import NativeError
-from compiler.model.device import Device
+from compiler.model.datapath import DataPath
+from compiler.model.device import Device, Fact
 from compiler.model.effect import Effect, Probe, Verdict
+from compiler.model.example import typical
 from compiler.model.finding import Code, Finding
 from compiler.model.intent import Action, Intent
 from compiler.model.judge import difference, probes, wants
 from compiler.model.protocol import PORTED, TCP, UDP, Family
+from compiler.model.survey import Survey
 from compiler.model.target import Bundle, Capabilities, File, Procedure, Step, StepName
 from compiler.toggles import nvram, script
+from compiler.toggles.datapath import Model, data_path
 from compiler.toggles.family import ToggleSettings
+from compiler.toggles.firmware import unread
 from compiler.toggles.script import Place, Rule
 from compiler.toggles.solve import speaks_for_all
 from compiler.toggles.target import ToggleTarget
@@ -47,11 +52,13 @@ class ScriptedTarget:
         scripted: ToggleTarget,
         bare: ToggleTarget | None = None,
         needs: Needs | None = None,
+        model: Model | None = None,
     ) -> None:
         self._place = place
         self._scripted = scripted
         self._bare = bare or scripted
         self._needs = needs
+        self._model = model
 
     @property
     def name(self) -> str:
@@ -67,6 +74,16 @@ class ScriptedTarget:
     def capabilities(self) -> Capabilities:
         """What the family can do."""
         return self._bare.capabilities
+
+    def examples(self) -> Sequence[Device]:
+        """Give the typical routers without the firewall script, and with it."""
+        return [*self._bare.examples(), *map(self._with_script, self._scripted.examples())]
+
+    def _with_script(self, plain: Device) -> Device:
+        label = self._needs.fact if self._needs else _OPTION
+        needed: Mapping[str, Fact] = {self._needs.fact: True} if self._needs else {}
+        facts = {**plain.facts, **needed}
+        return typical(f"{plain.name}-{label}", self.name, facts, {_OPTION: True})
 
     def _able(self, device: Device) -> bool:
         return self._needs is None or device.facts.get(self._needs.fact) is True
@@ -131,7 +148,7 @@ class ScriptedTarget:
         if self._plain(native) != native:
             raise NativeError.of(
                 Code.T407,
-                f"a terminal has put CR LF into the lines of {self._place.name}",
+                f"a terminal has changed the lines of {self._place.name}",
                 hint="read it again without a terminal (ssh -T)",
             )
         listing, start = self._split(native)
@@ -146,9 +163,12 @@ class ScriptedTarget:
         return f"{listing}{self._place.mark}\n{start}" if start or marked else listing
 
     def _plain(self, native: str) -> str:
-        """Undo what a terminal does to line ends, where a script follows."""
-        crlf = f"\n{self._place.mark}\r\n" in native
-        return native.replace("\r\n", "\n") if crlf else native
+        """Undo what a terminal does to lines, where a script follows."""
+        mark = f"\n{self._place.mark}\n"
+        if mark in native:
+            return native
+        cleaned = "\n".join(map(nvram.clean, native.split("\n")))
+        return cleaned if mark in cleaned else native
 
     def _must_know_script(self, listing: str, *, known: bool) -> None:
         if known or not nvram.read(listing, ()).get(self._place.name):
@@ -174,6 +194,20 @@ class ScriptedTarget:
         because = f"{self._place.file_name}: {rule}"
         return replace(effect, verdict=Verdict.DROP, because=because, cuts_running=True)
 
+    def data_path(self, settings: ScriptedSettings, device: Device) -> DataPath:
+        """Give the firmware's rules to a proof, and those of our script before them.
+
+        Raises:
+            TargetError: T406, nobody has read them.
+        """
+        if self._model is None:
+            raise unread(self.name)
+        switches, plain = self.switches(device), self._listing_only(device)
+        known = ToggleSettings.of(switches.values(settings.toggles, plain))
+        helpers = switches.helpers(settings.toggles, plain)
+        whole = replace(settings, toggles=known)
+        return data_path(self.name, self._model, whole, device, helpers, settings.rules)
+
     def procedure(self, settings: ScriptedSettings, device: Device) -> Procedure:
         """Give the steps; where scripts run, the read step also prints the script."""
         switches = self.switches(device)
@@ -188,7 +222,59 @@ class ScriptedTarget:
             nvram.reading(keys) + _printing(place),
         )
         steps = [read if step.name is StepName.READ else step for step in plain.steps]
-        return Procedure(plain.transport, tuple(steps))
+        return replace(plain, steps=tuple(steps))
+
+    def survey(self, native: str, device: Device | None) -> Survey:
+        """Read a dump that somebody else made, and the firewall script where it is there.
+
+        Raises:
+            NativeError: T407.
+        """
+        from compiler.evaluate.iptables.saved import is_saved  # noqa: PLC0415 - foreign dumps
+        from compiler.toggles.survey import foreign_commands  # noqa: PLC0415 - only audits read
+
+        text = self._plain(native)
+        if is_saved(text):
+            return self._bare.survey(text, device)
+        listing, start = self._split(text)
+        router = device
+        if self._needs and (start or device is None):
+            known = device or Device("", self.name, ())
+            facts = {**known.facts, self._needs.fact: bool(start)} if start else known.facts
+            router = replace(known, facts=facts)
+        ours = self._place.parse(start) if start else ()
+        doubt = ""
+        if not start and self._may_run_unseen(listing):
+            doubt = f"{self._place.name} may hold rules of its own, and is not in this text"
+        elif (start and foreign_commands(start, self._place.without_ours)) or (
+            False
+        ):
+            doubt = f"{self._place.name} holds commands of its own, which are not understood"
+        found = self._scripted.surveyed(listing, router, doubt)
+        if not ours or not self._runs(listing):
+            return found
+
+        def answers(probes: Sequence[Probe]) -> tuple[Effect, ...]:
+            return tuple(self._ruled(ours, effect) for effect in found.effects(probes))
+
+        return replace(found, answers=answers)
+
+    def _in_listing(self, listing: str) -> bool:
+        """Tell whether the listing holds the script among its keys, where its end is open."""
+        keys = nvram.read(listing, ()) if "\n" in listing else {}
+        return bool(keys.get(self._place.name, "").strip())
+
+    def _may_run_unseen(self, listing: str) -> bool:
+        """Tell whether the router runs a script that is a file, and that the text does not show."""
+        if self._place.enabled is None or nvram.is_own(listing) or "\n" not in listing:
+            return False
+        key, wanted = self._place.enabled
+        return nvram.read(listing, ()).get(key) == wanted
+
+    def items(self, settings: ScriptedSettings) -> Mapping[str, str]:
+        """List the managed switches, and the rules in the script."""
+        rules = {f"{self._place.file_name}: {rule}": "drop" for rule in settings.rules}
+        return {**self._bare.items(settings.toggles), **rules}
 
     def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:
         """Say what no deviation shows."""

@@ -26,8 +26,6 @@ from compiler.toggles.family import Family, Scalar, Toggle, Value, same
 #: More combinations of switches that share packets than this is a mistake in the family's data.
 MAX_COMBINATIONS = 4096
 
-_WARNINGS = frozenset({Code.D504, Code.D505})
-
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -41,8 +39,8 @@ class Case:
 def solve(family: Family, intent: Intent, device: Device) -> dict[str, Scalar]:
     """Give the value of every switch that a decision touches.
 
-    Errors count first, then warnings (unknown effects, surviving tunnels), each by the number
-    of probes; among equals the value wins that leaves packets alone.
+    Errors count first, then unknown effects, then surviving tunnels, each by the number of
+    probes; among equals the value wins that leaves packets alone.
 
     Raises:
         TargetError: the family's data would need more than ``MAX_COMBINATIONS`` trials.
@@ -153,15 +151,11 @@ def _in_order(toggle: Toggle) -> list[Scalar]:
 
 def cost(
     family: Family, values: Mapping[str, Scalar], device: Device, cases: Sequence[Case]
-) -> tuple[int, int]:
-    """Count the probes that deviate under these values: errors, warnings."""
-    errors = warnings = 0
-    for case, effect in zip(
-        cases, effects(family, values, device, [case.probe for case in cases]), strict=True
-    ):
-        code = difference(case.wanted, effect)
-        if code in _WARNINGS:
-            warnings += case.count
-        elif code is not None:
-            errors += case.count
-    return errors, warnings
+) -> tuple[int, int, int]:
+    """Count the probes that deviate under these values: errors, unknown, surviving tunnels."""
+    counts: Counter[Code | None] = Counter()
+    asked = [case.probe for case in cases]
+    for case, effect in zip(cases, effects(family, values, device, asked), strict=True):
+        counts[difference(case.wanted, effect)] += case.count
+    errors = counts.total() - counts[None] - counts[Code.D504] - counts[Code.D505]
+    return errors, counts[Code.D504], counts[Code.D505]

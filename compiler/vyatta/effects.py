@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from compiler.model.device import Address, Device, Zone
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
+from compiler.model.modules import missing
 from compiler.model.protocol import GRE, TCP, UDP, Family
 from compiler.rules.match import Tristate, address_in, all_of, any_of, port_in
 from compiler.vyatta.dialect import RULESET, Dialect
@@ -254,7 +255,8 @@ class _Walk:
         carried = probe.flow.layer4 == GRE and probe.flow.carried
         if probe.family is not Family.IPV4 or not (control or carried):
             return HelperState.NOT_NEEDED
-        if self.settings.helper == OFF:
+        needed = probe.flow.helper.modules if probe.flow.helper else ()
+        if self.settings.helper == OFF or missing(self.device, needed):
             return HelperState.ABSENT
         stated = self.device.facts.get("auto_helper")
         if self.settings.helper != ON or not (self.dialect.assigns or isinstance(stated, bool)):

@@ -6,14 +6,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from compiler.model import modules
 from compiler.model.device import Device, Zone
 from compiler.model.finding import Code, Finding
 from compiler.model.protocol import Family
 from compiler.vyatta.dialect import RULESET, Dialect
 from compiler.vyatta.read import Path
 
-_IPV6 = {
-    "facts.ipv6": "whether the router forwards IPv6 (default: whether a zone has such a network)"
+_FACTS = {
+    "facts.ipv6": "whether the router forwards IPv6 (default: whether a zone has such a network)",
+    f"facts.{modules.FACT}": modules.MEANING,
 }
 _BASES = {
     "rule_base": "first number of our rules where other rules stand too (default 1: before all)",
@@ -22,7 +24,7 @@ _BASES = {
 FORWARD_OPTIONS = {
     **_BASES,
     "facts.zone_firewall": "true where the router has `firewall zone`: it may drop what we pass",
-    **_IPV6,
+    **_FACTS,
 }
 RULESET_OPTIONS = {
     "ruleset": "name of the ruleset that the WAN interfaces have for direction out",
@@ -34,7 +36,7 @@ RULESET_OPTIONS = {
     **_BASES,
     "facts.other_rulesets": "false where no LAN interface has a ruleset and there is no "
     "zone-policy",
-    **_IPV6,
+    **_FACTS,
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,27}")
 _NODE = re.compile(r"interfaces( [A-Za-z0-9_.-]+)+")
@@ -126,6 +128,7 @@ def check(device: Device, dialect: Dialect) -> Iterator[Finding]:
             yield _finding(
                 device, Code.T404, f"the router has no {role} zone", "set passthru_zones"
             )
+    yield from modules.fact_findings(device)
     for name in _BASES:
         if _number(device, name) is None:
             stated = device.options.get(name)

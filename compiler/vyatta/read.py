@@ -49,6 +49,8 @@ def read(text: str, file: str) -> tuple[Command, ...]:
     """
     lines = [_TERMINAL.sub("", line) for line in text.split("\n")]
     form = next((form for line in lines if (form := _form(line))), "")
+    if form == "commands" and not _is_silent(lines[-1]):
+        raise fail(file, len(lines) - 1, "the text ends in the middle of a line: it is cut off")
     if form == "commands":
         return tuple(_commands(lines, file))
     if form == "tree":

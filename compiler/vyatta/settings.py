@@ -31,6 +31,16 @@ class VyattaSettings:
         """``on``, ``off``, or nothing where the switch is left alone."""
         return str(self.toggles.as_dict().get(KEY, ""))
 
+    def items(self) -> dict[str, str]:
+        """Give a flat listing; a node with several values has them as lines."""
+        found: dict[str, str] = {}
+        for path in self.paths:
+            name, value = " ".join(path[:-1]), path[-1]
+            found[name] = f"{found[name]}\n{value}" if name in found else value
+        if self.helper:
+            found["system conntrack modules pptp"] = self.helper
+        return found
+
     def under(self, node: Path) -> tuple[Path, ...]:
         """Give what stands under a node, without the node."""
         return tuple(path[len(node) :] for path in self.paths if path[: len(node)] == node)

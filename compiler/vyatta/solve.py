@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from compiler.errors import TargetError
+from compiler.model import modules
 from compiler.model.device import Device, Network
 from compiler.model.intent import Intent, Log
 from compiler.model.protocol import TCP, UDP, Family, PortRange
@@ -32,15 +33,17 @@ from compiler.vyatta.settings import ON, VyattaSettings
 
 _LAYER4 = {TCP: "tcp", UDP: "udp"}
 HELPER = "pptp"
+_MEND = "`sudo modprobe -a {modules}` loads them; if the image has no such files, an image that has"
 
 
 def solve(intent: Intent, device: Device, dialect: Dialect) -> VyattaSettings:
     """Find the settings; see the contract.
 
     Raises:
-        TargetError: rules cannot match a flow, or the zone of an exposed host is not known.
+        TargetError: rules cannot match a flow, the zone of an exposed host is not known, or the
+            router lacks the kernel modules of a NAT helper.
     """
-    found = list(problems(intent, device))
+    found = [*problems(intent, device), *modules.lacking(intent, device, _MEND)]
     if found:
         raise TargetError(found)
     work = _Work(device, dialect, layout_of(device, dialect))

@@ -10,6 +10,7 @@ from compiler.model.effect import Effect, Probe
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Action, Decision, Exposure, Intent
 from compiler.model.protocol import Family
+from compiler.model.survey import Survey
 from compiler.model.target import Bundle, Capabilities, Procedure
 from compiler.vyatta import effects, layout, render, settings, solve, text
 from compiler.vyatta.dialect import Dialect
@@ -28,6 +29,7 @@ class VyattaTarget:
     capabilities: Capabilities
     dialect: Callable[[Device], Dialect]
     described: Mapping[str, str]
+    examples: Callable[[], Sequence[Device]]
     checked: Callable[[Device], Iterator[Finding]]
 
     def check(self, device: Device) -> Sequence[Finding]:
@@ -54,15 +56,25 @@ class VyattaTarget:
         """Put our commands into a list of commands; see :func:`compiler.vyatta.text.merge`."""
         return text.merge(settings, native, self.dialect(device), _TEXT)
 
+    def survey(self, native: str, device: Device | None) -> Survey:
+        """Read a whole config, whoever wrote it; see :func:`compiler.vyatta.survey.survey`."""
+        from compiler.vyatta.survey import survey  # noqa: PLC0415 - only audits read foreign rules
+
+        return survey(native, device, self.dialect(device or Device("", self.name, ())))
+
     def effects(
         self, settings: VyattaSettings, device: Device, probes: Sequence[Probe]
     ) -> tuple[Effect, ...]:
         """Say what each probe experiences under our rules."""
         return effects.effects(settings, device, probes, self.dialect(device))
 
-    def procedure(self, settings: VyattaSettings, device: Device) -> Procedure:  # noqa: ARG002 - the contract
+    def procedure(self, settings: VyattaSettings, device: Device) -> Procedure:  # noqa: ARG002 - same
         """Give the steps; see :mod:`compiler.vyatta.render`."""
-        return render.procedure()
+        return render.procedure(self.dialect(device))
+
+    def items(self, settings: VyattaSettings) -> Mapping[str, str]:
+        """List our commands by what they set, and the switch of the helper."""
+        return settings.items()
 
     def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:
         """Say what no probe shows: rates of logs, moved protocols, what direction in may do."""

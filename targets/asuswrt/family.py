@@ -8,8 +8,10 @@ from compiler.model.device import Device
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Intent
 from compiler.model.protocol import AH, ESP, GRE, TCP, UDP
-from compiler.model.target import Capabilities
+from compiler.model.target import Capabilities, Guard
+from compiler.source.boothook import hook, unhook
 from compiler.toggles.family import (
+    Example,
     FactSpec,
     Family,
     HelperFact,
@@ -18,16 +20,24 @@ from compiler.toggles.family import (
     Toggle,
     Value,
 )
-from compiler.toggles.nvram import NvramForm
-from compiler.toggles.script import BEGIN, END, Place
+from compiler.toggles.nvram import TRIAL, NvramForm, nvram_facts
+from compiler.toggles.script import BEGIN, CHAIN, END, Place
 
 #: Merlin runs user scripts only when this key is 1.
 SCRIPTS_KEY = "jffs2_scripts"
 START = Place("/jffs/scripts/firewall-start", shebang=True, enabled=(SCRIPTS_KEY, "1"))
-SCRIPT_VALUES = {"path": START.name, "mark": START.mark, "begin": BEGIN, "end": END}
+SCRIPT_VALUES = {"path": START.name, "mark": START.mark, "begin": BEGIN, "end": END, "chain": CHAIN}
 
 _FILTER = "RMerl/asuswrt-merlin.ng release/src/router/rc/firewall.c: only the text 0 makes rules"
 _HELPER = "RMerl/asuswrt-merlin.ng release/src/router/rc/common.c: only the text 0 unloads"
+
+
+#: Keys are committed with the confirmation, so a reboot brings the old ones back by itself; what
+#: is in /jffs is brought back by a script that Merlin runs at boot.
+_INIT = "/jffs/scripts/init-start"
+_MERLIN_GUARD = Guard(
+    TRIAL.volatile, "/jffs/passthru", hook(_INIT, "/jffs/passthru"), unhook(_INIT)
+)
 
 
 def _switch(key: str, title: str, drops: tuple[Match, ...]) -> Toggle:
@@ -58,11 +68,12 @@ def _router_mode(intent: Intent, device: Device) -> Iterator[Finding]:
 def _form(*, merlin: bool) -> NvramForm:
     return NvramForm(
         restart="service restart_firewall",
-        facts="nvram get productid; nvram get buildno; nvram get sw_mode; uname -r",
+        facts=nvram_facts("productid", "buildno", "sw_mode"),
         template="asuswrt/apply.sh.j2" if merlin else "toggles/apply.sh.j2",
         packages=("targets.asuswrt",) if merlin else (),
         extra_keys=(SCRIPTS_KEY,) if merlin else (),
         values=SCRIPT_VALUES if merlin else {},
+        guard=_MERLIN_GUARD if merlin else TRIAL,
     )
 
 
@@ -102,6 +113,13 @@ def _family(*, merlin: bool) -> Family:
                 bool,
             ),
             FactSpec(
+                "wans_mode",
+                "two WANs: what `nvram get wans_mode` prints; with lb (load balance) the blocks "
+                "hold for each, with fo and fb for the one that is in use",
+                str,
+                ("lb", "fo", "fb"),
+            ),
+            FactSpec(
                 "store",
                 "where the firmware keeps its settings: nvram; DSL models on the TCLinux SDK keep "
                 "these keys elsewhere and are not covered",
@@ -111,7 +129,9 @@ def _family(*, merlin: bool) -> Family:
         ),
         form=_form(merlin=merlin),
         note=_router_mode,
+        examples=(Example(facts={"kernel": "4.1.27"}),),
         beyond_main="sdn",
+        beyond_wan=("wans_mode", "lb"),
         capabilities=Capabilities(
             reads=True,
             writes=True,
@@ -120,6 +140,7 @@ def _family(*, merlin: bool) -> Family:
             helper="own switch (nf_pptp); assigned by itself only before Linux 4.7",
             ipv6="not covered by the switches; Merlin's firewall-start can block",
             running_tunnels="survive a block by a switch; firewall-start cuts them",
+            own_vpn="not touched; the script also drops what LAN hosts send into its tunnels",
         ),
     )
 

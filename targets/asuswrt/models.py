@@ -1,7 +1,8 @@
 """The rules that ASUS firmware writes; sources are in README.md.
 
 The main LAN's drops stand in the chain NSFW, those of SDN bridges in SDN_FILTER_FORWARD; with two
-WANs in load balance they are there once for each. IPv6 gets none.
+WANs in load balance they are there once for each, else for the one in use (the first zone). IPv6
+gets none.
 """
 
 from __future__ import annotations
@@ -40,12 +41,13 @@ def firmware_rules(settings: ScriptedSettings, device: Device, family: Family = 
         return listing([], [ESTABLISHED, *end])
     drops = list(chosen(_DROPS, settings.toggles.as_dict()))
     main, *more = device.lan_zones
+    wans = device.wan_zones if device.facts.get("wans_mode") == "lb" else device.wan_zones[:1]
     main_drops = [_WAY.format(chain="NSFW") + drop for drop in drops]
     chains, jumps = ["NSFW"], ["-A FORWARD -j NSFW"]
-    rules = list(for_zones(main_drops, [main], device.wan_zones))
+    rules = list(for_zones(main_drops, [main], wans))
     if more and device.facts.get("sdn") is True:
         chains.append("SDN_FILTER_FORWARD")
         jumps.append("-A FORWARD -j SDN_FILTER_FORWARD")
         sdn_drops = [_WAY.format(chain="SDN_FILTER_FORWARD") + drop for drop in drops]
-        rules += for_zones(sdn_drops, more, device.wan_zones)
+        rules += for_zones(sdn_drops, more, wans)
     return listing(chains, [ESTABLISHED, _INVALID, *jumps, *end, *rules])

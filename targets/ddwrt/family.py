@@ -5,6 +5,7 @@ from __future__ import annotations
 from compiler.model.protocol import GRE, TCP, UDP
 from compiler.model.target import Capabilities
 from compiler.toggles.family import (
+    Example,
     FactSpec,
     Family,
     Gate,
@@ -14,6 +15,7 @@ from compiler.toggles.family import (
     Toggle,
     Value,
 )
+from compiler.toggles.nvram import nvram_facts
 from compiler.toggles.nvramscript import scripted_form
 from compiler.toggles.script import Place
 
@@ -68,10 +70,12 @@ DDWRT = Family(
         ),
     ),
     beyond_main="covers_bridges",
+    examples=(Example(facts={"kernel": "3.18.1"}),),
     form=scripted_form(
         RC_FIREWALL,
         restart="{ stopservice firewall; startservice firewall; }",
-        facts="nvram get DD_BOARD; uname -r",
+        facts=nvram_facts("DD_BOARD"),
+        boot="rc_startup",
     ),
     capabilities=Capabilities(
         reads=True,
@@ -81,5 +85,6 @@ DDWRT = Family(
         helper="loaded with pptp_pass=1; assigned by itself only before Linux 4.7",
         ipv6="not covered by the switches; rc_firewall can block",
         running_tunnels="survive a block by a switch; rc_firewall cuts them",
+        own_vpn="not touched; the script also drops what LAN hosts send into its tunnels",
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compiler.toggles.target import ToggleTarget
 from targets.dlink.hnap import HNAP
+from targets.dlink.models import firmware_rules
 from targets.dlink.nodes import RGDB, XMLDB
 
-TARGET = ToggleTarget(HNAP, RGDB, XMLDB)
+TARGET = ToggleTarget(HNAP, RGDB, XMLDB, model=firmware_rules)

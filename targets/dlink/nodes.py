@@ -9,7 +9,7 @@ from __future__ import annotations
 from compiler.model.protocol import AH, ESP, UDP
 from compiler.model.target import Capabilities
 from compiler.toggles.byhand import ByHand
-from compiler.toggles.family import FactSpec, Family, Gate, Match, Toggle, Value
+from compiler.toggles.family import Example, FactSpec, Family, Gate, Match, Toggle, Value
 from targets.dlink.facts import IPSEC, PPTP, helper, switch
 
 _WORDS = ("1", "0")
@@ -62,6 +62,7 @@ RGDB = Family(
         ),
     ),
     helpers=(helper(),),
+    examples=(Example("", {"drops_natt": True}), Example("old", {"drops_natt": False})),
     facts=(
         FactSpec(
             "drops_natt",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compiler.model.device import Device
+from compiler.model.device import Device, Fact
+from compiler.model.example import typical
 from compiler.model.finding import Code, Finding
 from compiler.model.target import Capabilities
 from compiler.vyatta.dialect import EDGEOS
@@ -21,6 +22,15 @@ def _check(device: Device) -> Iterator[Finding]:
         yield Finding(Code.T404, message, place=device.place, hint=_HELPER, host=device.name)
 
 
+def _examples() -> list[Device]:
+    facts: dict[str, Fact] = {"auto_helper": True, "other_rulesets": False}
+    among: dict[str, Fact] = {"ruleset": "WAN_OUT", "ruleset6": "WANv6_OUT"}
+    return [
+        typical("edgeos", EDGEOS.name, facts, {"attach": True}),
+        typical("edgeos-unstated", EDGEOS.name, {}, among),
+    ]
+
+
 TARGET = VyattaTarget(
     name=EDGEOS.name,
     summary="Ubiquiti EdgeRouter: rules in the ruleset of the WAN interfaces",
@@ -35,5 +45,6 @@ TARGET = VyattaTarget(
     ),
     dialect=lambda _device: EDGEOS,
     described={**RULESET_OPTIONS, "facts.auto_helper": _HELPER},
+    examples=_examples,
     checked=_check,
 )

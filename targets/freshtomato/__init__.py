@@ -5,5 +5,6 @@ from __future__ import annotations
 from compiler.toggles.scripted import ScriptedTarget
 from compiler.toggles.target import ToggleTarget
 from targets.freshtomato.family import FRESHTOMATO, SCRIPT_FIRE
+from targets.freshtomato.models import firmware_rules
 
-TARGET = ScriptedTarget(SCRIPT_FIRE, ToggleTarget(FRESHTOMATO))
+TARGET = ScriptedTarget(SCRIPT_FIRE, ToggleTarget(FRESHTOMATO), model=firmware_rules)

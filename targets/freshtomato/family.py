@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from compiler.model.protocol import ESP, GRE, UDP
 from compiler.model.target import Capabilities
-from compiler.toggles.family import IPV6, Family, HelperFact, Loading, Match, Toggle, Value
+from compiler.toggles.family import IPV6, Example, Family, HelperFact, Loading, Match, Toggle, Value
+from compiler.toggles.nvram import nvram_facts
 from compiler.toggles.nvramscript import scripted_form
 from compiler.toggles.script import Place
 
@@ -51,10 +52,12 @@ FRESHTOMATO = Family(
         ),
     ),
     helpers=(HelperFact("pptp", (Match(GRE),), _HELPER),),
+    examples=(Example(facts={"kernel": "2.6.36.4brcmarm"}),),
     form=scripted_form(
         SCRIPT_FIRE,
         restart="{ service ctnf restart && service firewall restart; }",
-        facts="nvram get os_version; uname -r",
+        facts=nvram_facts("os_version"),
+        boot="script_init",
     ),
     capabilities=Capabilities(
         reads=True,
@@ -64,5 +67,6 @@ FRESHTOMATO = Family(
         helper="own switch (nf_pptp); assigned by itself only before Linux 4.7",
         ipv6="ipsec_pass opens the way in; script_fire can block",
         running_tunnels="script_fire cuts them",
+        own_vpn="not touched; the script also drops what LAN hosts send into its tunnels",
     ),
 )

@@ -5,5 +5,6 @@ from __future__ import annotations
 from compiler.toggles.target import ToggleTarget
 from targets.linksys.classic import CLASSIC
 from targets.linksys.jnap import JNAP
+from targets.linksys.models import firmware_rules
 
-TARGET = ToggleTarget(JNAP, CLASSIC)
+TARGET = ToggleTarget(JNAP, CLASSIC, model=firmware_rules)

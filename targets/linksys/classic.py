@@ -9,7 +9,16 @@ from __future__ import annotations
 from compiler.model.protocol import AH, ESP, GRE, TCP, UDP
 from compiler.model.target import Capabilities
 from compiler.toggles.byhand import ByHand
-from compiler.toggles.family import FactSpec, Family, Gate, HelperFact, Match, Toggle, Value
+from compiler.toggles.family import (
+    Example,
+    FactSpec,
+    Family,
+    Gate,
+    HelperFact,
+    Match,
+    Toggle,
+    Value,
+)
 
 _SOURCE = "GPL releases of such firmware, router/rc/firewall.c: only the text 0 makes rules"
 #: Older builds make no rules at all without the firewall; newer ones make these in any case.
@@ -62,6 +71,7 @@ CLASSIC = Family(
             bool,
         ),
     ),
+    examples=(Example("", {"drops_esp": True}), Example("old", {"drops_esp": False})),
     form=ByHand(
         "Open the router's page Security, VPN Passthrough (and Firewall for its protection).",
         "Save Settings. The router restarts its firewall.",

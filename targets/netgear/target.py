@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from compiler.model.device import Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
+from compiler.model.example import typical
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Intent
 from compiler.model.protocol import GRE
@@ -42,6 +43,10 @@ class NetgearTarget:
             ipv6="unknown",
             running_tunnels="nothing can be blocked",
         )
+
+    def examples(self) -> Sequence[Device]:
+        """Give a typical router."""
+        return [typical("netgear", self.name)]
 
     def check(self, device: Device) -> Sequence[Finding]:
         """Judge zones and facts."""

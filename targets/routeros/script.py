@@ -108,7 +108,13 @@ def read(text: str, file: str) -> tuple[Command, ...]:
     start = next((n for n, line in enumerate(lines) if _START.match(line)), None)
     if start is None:
         raise fail(file, 0, "there is no RouterOS script or export in this text")
-    return tuple(_commands(lines, start, file))
+    last = _TERMINAL.sub("", lines[-1]).strip()
+    if last and not last.startswith("#") and not _PROMPT.match(last):
+        raise fail(file, len(lines) - 1, "the text ends in the middle of a line: it is cut off")
+    found = tuple(_commands(lines, start, file))
+    if not found and not any(_TERMINAL.sub("", line).lstrip().startswith("#") for line in lines):
+        raise fail(file, start, "there is no command of RouterOS in this text")
+    return found
 
 
 def _commands(lines: list[str], start: int, file: str) -> Iterator[Command]:
@@ -147,7 +153,7 @@ def _path(words: list[str]) -> tuple[list[str], list[str]]:
 
 def _logical(lines: list[str], number: int, file: str) -> tuple[list[str], int]:
     """Read one logical line; give its words and the number of the line after it."""
-    if lines[number].lstrip(" \t\r").startswith("#"):
+    if _TERMINAL.sub("", lines[number]).lstrip(" \t\r").startswith("#"):
         return [], number + 1
     scanner = _Scanner(lines, number, file)
     return list(scanner.words()), scanner.number + 1

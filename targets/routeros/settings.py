@@ -70,6 +70,17 @@ class RouterSettings:
         """``on``, ``off``, or nothing where the service port is left alone."""
         return str(self.toggles.as_dict().get(KEY, ""))
 
+    def items(self) -> dict[str, str]:
+        """Give a flat listing; the entries of a menu are lines, since rules have an order."""
+        found: dict[str, str] = {}
+        for each in self.entries:
+            words = [f"{name}={value}" for name, value in each.properties]
+            line = " ".join([*words, *(["(first)"] if each.first else [])])
+            found[each.menu] = f"{found[each.menu]}\n{line}" if each.menu in found else line
+        if self.helper:
+            found[f"{HELPER_MENU} {KEY}"] = self.helper
+        return found
+
     def of_menu(self, menu: str) -> tuple[Entry, ...]:
         """Give the entries of a menu that are not disabled."""
         return tuple(e for e in self.entries if e.menu == menu and e.get("disabled") != "yes")

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from compiler.model.device import Device
 from compiler.model.effect import Effect, Probe
+from compiler.model.example import typical
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Action, Intent
+from compiler.model.survey import Survey
 from compiler.model.target import Bundle, Capabilities, Procedure
 from targets.routeros import effects, render, settings, solve
 from targets.routeros.settings import RouterSettings
@@ -38,6 +40,13 @@ class RouterOs:
         ipv6="filter rules in /ipv6",
         running_tunnels="cut by the rules; FastTracked ones by removing their connections (IPv4)",
     )
+
+    def examples(self) -> Sequence[Device]:
+        """Give a router as it comes, with FastTrack, and one without."""
+        return [
+            typical("routeros", self.name),
+            typical("routeros-plain", self.name, {"fasttrack": False}),
+        ]
 
     def check(self, device: Device) -> Sequence[Finding]:
         """Judge zones and facts."""
@@ -69,9 +78,19 @@ class RouterOs:
         """Say what each probe experiences under our entries."""
         return effects.effects(settings, device, probes)
 
+    def survey(self, native: str, device: Device | None) -> Survey:
+        """Read an export, whoever wrote it; see :func:`targets.routeros.survey.survey`."""
+        from targets.routeros.survey import survey  # noqa: PLC0415 - only audits read foreign rules
+
+        return survey(native, device)
+
     def procedure(self, settings: RouterSettings, device: Device) -> Procedure:  # noqa: ARG002 - same
         """Give the steps; see :func:`targets.routeros.render.procedure`."""
         return render.procedure()
+
+    def items(self, settings: RouterSettings) -> Mapping[str, str]:
+        """List our entries by menu, and the switch of the helper."""
+        return settings.items()
 
     def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:
         """Say what no probe shows: protocols on other ports."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compiler.model.device import Device
+from compiler.model.device import Device, Fact
+from compiler.model.example import typical
 from compiler.model.finding import Code, Finding
 from compiler.model.target import Capabilities
 from compiler.vyatta.dialect import VYOS13, VYOS14, Dialect
@@ -56,6 +57,14 @@ def _check(device: Device) -> Iterator[Finding]:
         )
 
 
+def _examples() -> list[Device]:
+    rulesets: dict[str, Fact] = {"other_rulesets": False}
+    return [
+        typical("vyos", "vyos", {"release": "1.4"}),
+        typical("vyos-1.3", "vyos", {"release": "1.3.8", **rulesets}, {"attach": True}),
+    ]
+
+
 TARGET = VyattaTarget(
     name="vyos",
     summary="VyOS 1.3 and later: a chain of our own in the forward filter (1.3: rulesets)",
@@ -70,5 +79,6 @@ TARGET = VyattaTarget(
     ),
     dialect=_dialect,
     described=_OPTIONS,
+    examples=_examples,
     checked=_check,
 )

@@ -18,6 +18,9 @@ from compiler.errors import TargetError
 from compiler.model.device import Device, Fact, Role, Zone
 from compiler.model.effect import Direction, Effect, Probe, Verdict
 from compiler.model.protocol import AH, Family
+from compiler.prove.lab.namespaces import missing
+from compiler.prove.lab.network import Lab
+from compiler.prove.lab.packets import ACK, Packet
 from compiler.toggles.family import Family as SwitchFamily
 from compiler.toggles.family import ToggleSettings
 from compiler.toggles.firmware import interfaces
@@ -34,9 +37,6 @@ from targets.linksys import TARGET as LINKSYS
 from targets.linksys import models as linksys
 from targets.tplink import TARGET as TPLINK
 from targets.tplink import models as tplink
-from tests.lab.namespaces import missing
-from tests.lab.network import Lab
-from tests.lab.packets import ACK, Packet
 from tests.toggles.intents import FLOWS
 
 RESTORE = {Family.IPV4: "iptables-restore", Family.IPV6: "ip6tables-restore"}

@@ -109,4 +109,4 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0\x1b\x07\
 @settings(max_examples=100, deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=4))
 def test_a_printed_command_reads_back(words: list[str]) -> None:
-    assert paths(command(tuple(words)))[0] == tuple(words)
+    assert paths(f"{command(tuple(words))}\n")[0] == tuple(words)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from compiler.build.registry import installed
 from compiler.model.device import Fact
 
 from . import foreign
@@ -37,8 +38,15 @@ class Case:
 
 
 def cases_of(target: str) -> tuple[Case, ...]:
-    """Give the cases of a built-in target; a plain router for any other."""
-    return BUILT_IN.get(target) or (Case(target, target),)
+    """Give the typical routers that a target names, and for a built-in one what is added here."""
+    own = BUILT_IN.get(target, ())
+    known = [(dict(case.facts), dict(case.options)) for case in own]
+    typical = [
+        Case(f"typical-{each.name}", target, each.facts, each.options)
+        for each in installed().get(target).examples()
+        if (dict(each.facts), dict(each.options)) not in known
+    ]
+    return (*own, *typical)
 
 
 def imported(where: str) -> Iterable[Case]:

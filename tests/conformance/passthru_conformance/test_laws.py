@@ -78,6 +78,21 @@ def test_a_target_has_what_the_contract_asks_for(case: Case) -> None:
     assert not errors, "the case is not a router that the target accepts; give it facts"
 
 
+def test_typical_routers_are_sound_and_can_be_told_apart(case: Case) -> None:
+    target = target_of(case)
+    examples = target.examples()
+    assert examples
+    assert len({each.name for each in examples}) == len(examples)
+    kinds = [(dict(each.facts), dict(each.options)) for each in examples]
+    assert all(kinds.count(kind) == 1 for kind in kinds), "two examples are the same router"
+    known = target.options()
+    for each in examples:
+        assert each.target == case.target
+        assert not [f for f in target.check(each) if f.severity is Severity.ERROR], each.name
+        named = {*each.options, *(f"facts.{fact}" for fact in each.facts)}
+        assert named <= {*known, "observed"}, "an example says what the target does not read"
+
+
 @law()
 @given(data=st.data())
 def test_what_is_printed_reads_back_as_the_same_settings(case: Case, data: st.DataObject) -> None:

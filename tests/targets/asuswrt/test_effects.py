@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from compiler.errors import NativeError
+from compiler.model.device import Device, Role, Zone
 from compiler.model.effect import HelperState, Verdict
 from compiler.model.intent import Action, Limits
 from compiler.model.judge import compare, probes
@@ -14,6 +15,7 @@ from compiler.model.protocol import ByteMatch, Family, Signature
 from compiler.toggles.family import ToggleSettings
 from compiler.toggles.scripted import ScriptedSettings
 from targets.asuswrt import TARGET
+from targets.asuswrt.models import firmware_rules
 from tests.toggles.intents import FLOWS, block, decision, device, intent, let, probe
 
 ROUTER = device("asuswrt", {"ipv6": True, "kernel": "4.1.27", "sdn": True})
@@ -36,7 +38,7 @@ TEXTS = {"0": "0", "1": "1", "": "1", "2": "1", "00": "1", " 0": "1", "off": "1"
 def test_every_value_does_what_is_documented(key: str, text: str | None) -> None:
     listing = {**OPEN, key: text}
     native = "".join(f"{k}={v}\n" for k, v in listing.items() if v is not None)
-    settings = TARGET.parse(native, ROUTER)
+    settings = TARGET.parse(f"{native}size: 65214 bytes (65858 left)\n", ROUTER)
     blocks = text == "0"
     for flows in FLOWS.values():
         for flow in flows:
@@ -178,3 +180,49 @@ def test_another_store_is_refused() -> None:
     assert TARGET.check(device("asuswrt", {"store": "nvram"})) == []
     (finding,) = TARGET.check(device("asuswrt", {"store": "tclinux"}))
     assert (finding.code.name, "TCLinux" in finding.hint) == ("T404", True)
+
+
+def two_wans(**facts: str | bool) -> Device:
+    second = Zone("wan2", Role.WAN, ("usb0",))
+    router = device("asuswrt", {"merlin": True, "sdn": True, **facts})
+    return replace(router, zones=(*router.zones, second))
+
+
+@pytest.mark.parametrize(
+    ("mode", "verdict"),
+    [
+        ({"wans_mode": "lb"}, Verdict.DROP),
+        ({"wans_mode": "fo"}, Verdict.UNKNOWN),
+        ({"wans_mode": "fb"}, Verdict.UNKNOWN),
+        ({}, Verdict.UNKNOWN),
+    ],
+)
+def test_the_second_wan_is_reached_in_load_balance(mode: dict[str, str], verdict: Verdict) -> None:
+    router = two_wans(**mode)
+    settings = TARGET.settings(block("l2tp"), router)
+    effects = TARGET.effects(settings, router, probes(block("l2tp"), router))
+    assert {e.probe.destination: e.verdict for e in effects} == {
+        "wan": Verdict.DROP,
+        "wan2": verdict,
+    }
+    drops = firmware_rules(settings, router).count("-o usb0 -p udp -m udp --dport 1701 -j DROP")
+    assert drops == (2 if verdict is Verdict.DROP else 0)  # once for each bridge
+    # A pass is a pass everywhere, whatever the mode.
+    passed = TARGET.settings(let("l2tp"), router)
+    found = TARGET.effects(passed, router, probes(let("l2tp"), router))
+    assert {e.verdict for e in found} == {Verdict.PASS}
+
+
+def test_rules_of_firewall_start_hold_for_every_wan() -> None:
+    router = replace(two_wans(), options={"scripts": True})
+    assert codes(block("wireguard"), router) == set()
+    assert codes(block("l2tp"), router) == set()
+    assert codes(block("l2tp"), two_wans()) == {
+        ("D504", ("ipv4",)),
+        ("D505", ("ipv4",)),
+    }
+
+
+def test_the_mode_of_two_wans_is_checked() -> None:
+    (finding,) = TARGET.check(two_wans(wans_mode="balance"))
+    assert (finding.code.name, "'lb' or 'fo' or 'fb'" in finding.message) == ("T404", True)

@@ -80,7 +80,13 @@ def test_a_block_turns_the_firewall_on_and_a_pass_leaves_it_alone() -> None:
 
 def test_without_the_firewall_nothing_is_dropped_and_unseen_it_is_unknown() -> None:
     ike = probe(FLOWS["ipsec"][0])
-    for text, verdict in (("filter=off\nipsec_pass=0\n", PASS), ("ipsec_pass=0\n", DROP)):
+    whole = "ipsec_pass=0\nsize: 31415 bytes (34121 left)\n"
+    for text, verdict in (
+        ("filter=off\nipsec_pass=0\n", PASS),
+        ("filter=\nipsec_pass=0\n", DROP),
+        (whole, DROP),
+        ("ipsec_pass=0\n", UNKNOWN),  # a filtered listing: `filter` may be anything
+    ):
         (effect,) = TARGET.effects(TARGET.parse(text, ROUTER), ROUTER, [ike])
         assert effect.verdict is verdict, effect
     own = TARGET.render(TARGET.settings(let("l2tp"), ROUTER), ROUTER).native_text
@@ -139,7 +145,7 @@ def test_what_a_terminal_does_to_a_listing() -> None:
     merged = TARGET.merge(found, f"{listing()}@rc_firewall\necho a\n", SCRIPTS)
     rough = "DD-WRT v3.0-r44715 std\r\n\x1b[0m" + merged.replace("\n", "\r\n")
     assert TARGET.parse(rough, SCRIPTS).rules == found.rules
-    with pytest.raises(NativeError, match="put CR LF into"):
+    with pytest.raises(NativeError, match="a terminal has changed"):
         TARGET.merge(found, rough, SCRIPTS)
 
 
@@ -160,5 +166,7 @@ def test_listings_that_are_refused(text: str, words: str) -> None:
 
 
 def test_unset_and_empty_switches_are_not_known_but_the_firewall_is() -> None:
-    found = TARGET.parse("pptp_pass=\nl2tp_pass=1\n", ROUTER).toggles.as_dict()
+    text = "pptp_pass=\nl2tp_pass=1\n"
+    assert TARGET.parse(text, ROUTER).toggles.as_dict() == {"l2tp_pass": "1"}
+    found = TARGET.parse(f"{text}filter=\n", ROUTER).toggles.as_dict()
     assert found == {"filter": "on", "l2tp_pass": "1"}

@@ -204,3 +204,10 @@ def test_listings_that_are_refused(text: str, words: str) -> None:
 
 def test_unset_nodes_are_not_known() -> None:
     assert TARGET.parse(f"{NAT}pptp=1\n{NAT}ipsec=\n", RGDB).as_dict() == {f"{NAT}pptp": "1"}
+
+
+def test_a_block_that_works_for_new_tunnels_is_better_than_one_that_may_do_nothing() -> None:
+    """``l2tp=0`` drops IKE as well, on some builds; ``ipsec=0`` does on all."""
+    ike = decision("ike", Action.BLOCK, flows=FLOWS["ipsec"][:1])
+    found = TARGET.settings(intent(ike), EARLY).as_dict()
+    assert found == {f"{NAT}ipsec": "0", f"{NAT}l2tp": "1"}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from compiler.errors import NativeError
 from compiler.model.device import Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
+from compiler.model.example import typical
 from compiler.model.finding import Code, Finding
 from compiler.model.intent import Action, Intent
 from compiler.model.protocol import Family, PortRange
@@ -50,6 +51,10 @@ class Plainbox:
         ipv6="rules for both families",
         running_tunnels="cut",
     )
+
+    def examples(self) -> Sequence[Device]:
+        """Give the one kind there is."""
+        return [typical("plainbox", self.name)]
 
     def check(self, device: Device) -> Sequence[Finding]:
         """Find a router without a side."""
