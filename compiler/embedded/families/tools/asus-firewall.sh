@@ -1,0 +1,32 @@
+# The firewall of ASUS from nvram: chain NSFW, IPv4 alone; any value but "0" passes.
+off() { [ -f "$E/ram/nvram/$1" ] && [ "$(cat "$E/ram/nvram/$1")" = 0 ]; }
+drop() { nsfw="-A NSFW -i br0 -o eth0 -p $1 -j DROP
+$nsfw"; }
+nsfw=
+if off fw_pt_pptp; then
+	drop 'tcp -m tcp --dport 1723'
+	drop gre
+fi
+! off fw_pt_l2tp || drop 'udp -m udp --dport 1701'
+if off fw_pt_ipsec; then
+	drop 'udp -m udp --dport 500'
+	drop 'udp -m udp --dport 4500'
+	drop esp
+	drop ah
+fi
+for module in nf_conntrack_pptp nf_nat_pptp; do
+	if off nf_pptp; then rmdir "$R/sys/module/$module" 2> /dev/null
+	elif grep -q -x "$module" "$E/control/modules"; then mkdir -p "$R/sys/module/$module"; fi
+done
+rm -f "$E/ram"/iptables.* "$E/ram"/ip6tables.*
+cat > "$E/ram/iptables.filter" << RULES
+-P INPUT ACCEPT
+-P FORWARD DROP
+-P OUTPUT ACCEPT
+-N NSFW
+-A FORWARD -m state --state RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -j NSFW
+-A FORWARD -i br0 -j ACCEPT
+${nsfw%?}
+RULES
+cp "$E/ram/iptables.filter" "$E/ram/loaded"

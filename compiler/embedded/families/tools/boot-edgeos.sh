@@ -1,0 +1,1 @@
+. "$R/rom/emulate/boot-vyatta.sh"

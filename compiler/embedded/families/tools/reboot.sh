@@ -1,0 +1,4 @@
+#!/bin/sh
+. "${PASSTHRU_ROOT:-}/rom/emulate/lib.sh"
+event reboot
+power_cut

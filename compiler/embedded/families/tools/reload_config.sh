@@ -1,0 +1,2 @@
+#!/bin/sh
+fw4 -q reload

@@ -1,0 +1,304 @@
+"""Run RouterOS scripts on menus. What is run up to an error stays, as on the router."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from compiler.embedded.ros.menus import REQUIRED, Entry, Menus
+from compiler.embedded.ros.words import ScriptError, statements, unescaped, words
+
+Value = str | list[str]
+_VERBS = frozenset(
+    ("add", "set", "remove", "move", "enable", "disable", "print", "export", "find", "get", "run")
+)
+_MOST_DEPTH = 20
+_CONDITION = re.compile(r"([a-z0-9-]+)(!=|=|~|!~)(.*)", re.DOTALL)
+
+
+@dataclass(slots=True)
+class Machine:
+    """A router that runs scripts; ``system`` does what is no entry of a menu."""
+
+    menus: Menus
+    system: Callable[[str, list[str], dict[str, str]], str | None]
+    read: Callable[[str], str]
+    output: list[str] = field(default_factory=list)
+    depth: int = 0
+    here: str = "/"
+
+    def run(self, text: str, variables: dict[str, str] | None = None) -> str:
+        """Run a script; give the value of the last command in it.
+
+        Raises:
+            ScriptError: it failed; what was before that has been done.
+        """
+        self.depth += 1
+        if self.depth > _MOST_DEPTH:
+            raise ScriptError("failure: scripts nest too deep")
+        value, before = "", self.here
+        variables = {} if variables is None else variables
+        try:
+            for statement in statements(text):
+                value = self._statement(statement, variables)
+        finally:
+            self.depth -= 1
+            self.here = before
+        return value
+
+    def _statement(self, text: str, variables: dict[str, str]) -> str:
+        found = words(text)
+        if found[0].startswith(":"):
+            return _joined(self._colon(found, variables))
+        menu, rest = _menu(self.here, found)
+        if not rest:
+            self.here = menu
+            return ""
+        return _joined(self._command(menu, rest, variables))
+
+    def _colon(self, found: list[str], variables: dict[str, str]) -> Value:
+        word, *rest = found
+        if word in _VALUES:
+            return _VALUES[word](*(self.value(part, variables) for part in rest))
+        named = dict(part.split("=", 1) for part in rest if re.match(r"[a-z-]+=", part))
+        match word:
+            case ":put":
+                self.output.append(_joined(self.value(rest[0], variables)))
+            case ":error":
+                raise ScriptError(_joined(self.value(rest[0], variables)))
+            case ":if":
+                held = self._holds(rest[0], variables)
+                self._block(named.get("do" if held else "else", ""), variables)
+            case ":foreach":
+                for each in _listed(self.value(named["in"], variables)):
+                    self._block(named["do"], {**variables, rest[0]: each})
+            case ":do":
+                self._attempt(rest[0], named, variables)
+            case ":local" | ":global" | ":set":
+                variables[rest[0]] = _joined(self.value(rest[1], variables)) if rest[1:] else ""
+            case _ if word not in _QUIET:
+                raise ScriptError(f"bad command name {word[1:]}")
+        return ""
+
+    def _attempt(self, block: str, named: dict[str, str], variables: dict[str, str]) -> None:
+        try:
+            self._block(block, variables)
+        except ScriptError:
+            if "on-error" not in named:
+                raise
+            self._block(named["on-error"], variables)
+
+    def _block(self, text: str, variables: dict[str, str]) -> None:
+        self.run(text.strip()[1:-1] if text.strip().startswith("{") else text, variables)
+
+    def value(self, text: str, variables: dict[str, str]) -> Value:
+        """Evaluate a word."""
+        text = text.strip()
+        if text.startswith("[") and text.endswith("]"):
+            inside = words(text[1:-1])
+            if inside[0].startswith(":"):
+                return self._colon(inside, variables)
+            menu, rest = _menu(self.here, inside)
+            return self._command(menu, rest, variables)
+        if text.startswith("(") and text.endswith(")"):
+            return "true" if self._holds(text, variables) else "false"
+        if text.startswith('"'):
+            return unescaped(text[1:-1], variables)
+        if text.startswith("$"):
+            return variables.get(text[1:], "")
+        return text
+
+    def _holds(self, text: str, variables: dict[str, str]) -> bool:
+        inside = words(text.strip()[1:-1] if text.strip().startswith("(") else text)
+        if len(inside) == 1:
+            return _joined(self.value(inside[0], variables)) in ("true", "yes")
+        left, sign, right = inside
+        one, two = (_joined(self.value(part, variables)) for part in (left, right))
+        if sign in ("<", ">"):
+            return int(one) < int(two) if sign == "<" else int(one) > int(two)
+        return {"=": one == two, "!=": one != two, "~": bool(re.search(two, one))}[sign]
+
+    def _command(self, menu: str, rest: list[str], variables: dict[str, str]) -> Value:
+        """Run a command; what stands in brackets in it is about the same menu."""
+        before, self.here = self.here, menu
+        try:
+            return self._perform(menu, rest, variables)
+        finally:
+            self.here = before
+
+    def _perform(self, menu: str, rest: list[str], variables: dict[str, str]) -> Value:
+        verb, *arguments = rest
+        if menu not in REQUIRED:
+            return self._system(menu, rest, variables)
+        match verb:
+            case "find":
+                return self._find(menu, arguments, variables)
+            case "add":
+                return self.menus.add(menu, self._properties(arguments, variables))
+            case "export":
+                self.output += ["# by RouterOS", *self.menus.export(menu)]
+                return ""
+            case "print":
+                entries = self.menus.of(menu).values()
+                self.output += [" ".join(f"{k}={v}" for k, v in e.items()) for e in entries]
+                return ""
+        return self._on_entries(menu, verb, arguments, variables)
+
+    def _on_entries(
+        self, menu: str, verb: str, arguments: list[str], variables: dict[str, str]
+    ) -> Value:
+        if not arguments:
+            raise ScriptError("syntax error: expected item")
+        ids = self._ids(menu, arguments[0], variables)
+        entries = self.menus.of(menu)
+        properties = self._properties(arguments[1:], variables)
+        if verb == "get":
+            if len(ids) != 1:
+                raise ScriptError("no such item")
+            return entries[ids[0]].get(arguments[1], "")
+        if verb == "move":
+            before = properties.get("destination") or (arguments[1:] or [""])[0]
+            wanted = self._ids(menu, before, variables) if before else []
+            self.menus.move(menu, ids, wanted[0] if wanted else "")
+            return ""
+        for number in ids:
+            self._change(entries, number, verb, properties)
+        return ""
+
+    def _change(self, entries: dict[str, Entry], number: str, verb: str, properties: Entry) -> None:
+        match verb:
+            case "set":
+                entries[number].update(properties)
+            case "enable" | "disable":
+                entries[number]["disabled"] = "yes" if verb == "disable" else "no"
+            case "remove":
+                del entries[number]
+            case "run":
+                self.run(entries[number].get("source", ""))
+            case _:
+                raise ScriptError(f"bad command name {verb}")
+
+    def _properties(self, arguments: list[str], variables: dict[str, str]) -> dict[str, str]:
+        pairs = (part.partition("=") for part in arguments)
+        found = {key: (self.value(text, variables) if e else "") for key, e, text in pairs}
+        return {key: _joined(value) for key, value in found.items() if key}
+
+    def _ids(self, menu: str, word: str, variables: dict[str, str]) -> list[str]:
+        """Give the ids that a word means: a list, a place, or a name.
+
+        Raises:
+            ScriptError: there is no such entry.
+        """
+        entries = self.menus.of(menu)
+        value = self.value(word, variables)
+        found = []
+        for each in _listed(value):
+            named = [n for n, entry in entries.items() if entry.get("name") == each]
+            if each in entries:
+                found.append(each)
+            elif each.isdecimal() and int(each) < len(entries):
+                found.append(list(entries)[int(each)])
+            elif named:
+                found += named
+            else:
+                raise ScriptError("no such item")
+        return found
+
+    def _find(self, menu: str, arguments: list[str], variables: dict[str, str]) -> list[str]:
+        stated = [word for word in arguments if word != "where"]
+        wanted = [group for group in _groups(stated) if group]
+        entries = self.menus.of(menu).items()
+        return [
+            number
+            for number, entry in entries
+            if not wanted
+            or any(all(self._matches(entry, c, variables) for c in group) for group in wanted)
+        ]
+
+    def _matches(self, entry: dict[str, str], condition: str, variables: dict[str, str]) -> bool:
+        match = _CONDITION.fullmatch(condition.strip("()"))
+        if match is None:
+            name = condition.lstrip("!")
+            return (entry.get(name) == "yes") != condition.startswith("!")
+        name, sign, text = match.groups()
+        value, wanted = entry.get(name, ""), _joined(self.value(text, variables))
+        if sign in ("~", "!~"):
+            return bool(re.search(wanted, value)) == (sign == "~")
+        return (value == wanted) == (sign == "=")
+
+    def _system(self, menu: str, rest: list[str], variables: dict[str, str]) -> Value:
+        plain = [word for word in rest if "=" not in word]
+        named = self._properties([word for word in rest if "=" in word], variables)
+        if (menu, plain[:1]) == ("/", ["import"]):
+            name = named.get("file-name") or _joined(self.value((plain[1:] or [""])[0], variables))
+            self.run(self.read(name))
+            self.output.append("\nScript file loaded and executed successfully")
+            return ""
+        if plain[:1] == ["export"]:
+            self.output += ["# by RouterOS", *self.menus.export(menu if menu != "/" else "")]
+            return ""
+        answer = self.system(menu, [_joined(self.value(p, variables)) for p in plain], named)
+        if answer is None:
+            raise ScriptError(f"bad command name {menu.rpartition(' ')[2].lstrip('/') or rest[0]}")
+        return answer
+
+
+def _joined(value: Value) -> str:
+    return ";".join(value) if isinstance(value, list) else value
+
+
+def _picked(value: Value, at: Value) -> str:
+    number = int(_joined(at))
+    return value[number] if number < len(value) else ""
+
+
+#: Commands with a value.
+_VALUES: dict[str, Callable[..., Value]] = {
+    ":len": lambda value: str(len(value)),
+    ":pick": _picked,
+    ":tostr": _joined,
+    ":tonum": _joined,
+}
+#: Commands that do nothing here.
+_QUIET = (":delay", ":log")
+
+
+def _menu(here: str, found: list[str]) -> tuple[str, list[str]]:
+    """Split the menu off a command: ``/ip firewall filter add`` or ``/ip/firewall/filter/add``."""
+    first = found[0]
+    if not first.startswith("/"):
+        return here or "/", found
+    steps = [part for part in first.split("/") if part]
+    rest = found[1:]
+    if steps and (steps[-1] in _VERBS or steps[-1] in ("import", "reboot")):
+        rest = [steps.pop(), *rest]
+    else:
+        while rest and rest[0] not in _VERBS and f"/{' '.join([*steps, rest[0]])}" in _PREFIXES:
+            steps.append(rest[0])
+            rest = rest[1:]
+    return f"/{' '.join(steps)}", rest
+
+
+_PREFIXES = frozenset(
+    " ".join(menu.split(" ")[:length])
+    for menu in (*REQUIRED, "/system resource", "/system backup", "/system identity")
+    for length in range(1, len(menu.split(" ")) + 1)
+)
+
+
+def _groups(stated: list[str]) -> list[list[str]]:
+    """Split conditions at ``or``; what stands between is held together by ``and``."""
+    found: list[list[str]] = [[]]
+    for word in stated:
+        if word == "or":
+            found.append([])
+        elif word != "and":
+            found[-1].append(word)
+    return found
+
+
+def _listed(value: Value) -> list[str]:
+    if isinstance(value, list):
+        return value
+    return [each for each in value.split(";") if each]
