@@ -12,7 +12,7 @@ from ipaddress import ip_network
 
 from compiler.model.device import Address, Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
-from compiler.model.protocol import GRE, TCP, UDP, Family
+from compiler.model.protocol import AH, GRE, TCP, UDP, Family
 from targets.openwrt.facts import HELPERS, module_state
 from targets.openwrt.settings import NOTE, Settings, values
 from targets.openwrt.uci import Section
@@ -68,7 +68,16 @@ def _effect(settings: Settings, device: Device, probe: Probe) -> Effect:
     if probe.direction is Direction.IN and not verdict.blocks and probe.family is Family.IPV4:
         # an ACCEPT rule alone brings nobody to a server behind NAT
         verdict, because = _redirected(settings.sections, probe)
-    return Effect(probe, verdict, because, _helper(settings, device, probe))
+    return Effect(probe, verdict, because, _helper(settings, device, probe), _cut(probe))
+
+
+def _cut(probe: Probe) -> bool:
+    """Tell whether apply.sh finds a connection of the probe's, to end it where a rule blocks it.
+
+    For connection tracking, an IPv6 authentication header is an extension header
+    (ipv6_skip_exthdr): the connection has the protocol of what follows, which no rule says.
+    """
+    return probe.flow.layer4 != AH or probe.family is Family.IPV4
 
 
 def _decide(sections: Sequence[Section], probe: Probe) -> tuple[Verdict, str]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from compiler.model.device import Device, Zone
 from compiler.model.finding import Code, Finding
+from compiler.model.protocol import Helper
 
 OPTIONS = {
     "facts.release": "OpenWrt release in quotes, e.g. '24.10' or 'SNAPSHOT': decides fw3 or fw4, "
@@ -18,6 +19,8 @@ OPTIONS = {
     "facts.modules": "list of kernel modules, e.g. [nf_conntrack_pptp, nf_nat_pptp]; not stated: "
     "apply.sh looks before it changes anything",
     "facts.ipv6": "whether the router forwards IPv6",
+    "facts.harmless_includes": "list of files that the firewall config includes and that add no "
+    "rules, e.g. [/etc/firewall.user]; without it, what they do is unknown to audits",
 }
 
 #: Connection-tracking helpers that firewall4's own list knows and a VPN protocol needs:
@@ -108,6 +111,15 @@ def module_state(device: Device, helper: str) -> bool | None:
     if not isinstance(stated, list):
         return None
     return HELPERS[helper][0] in stated
+
+
+def missing_modules(device: Device, helper: Helper) -> tuple[str, ...]:
+    """Give the modules of a helper, for tracking and for NAT, that the facts leave out."""
+    stated = device.facts.get("modules")
+    if not isinstance(stated, list):
+        return ()
+    needed = (HELPERS[helper.name][0], *helper.modules)
+    return tuple(name for name in dict.fromkeys(needed) if name not in stated)
 
 
 def check(device: Device) -> tuple[Finding, ...]:

@@ -14,6 +14,7 @@ from targets.openwrt.facts import (
     Firewall,
     firewall_of,
     install_command,
+    missing_modules,
     module_state,
     release_of,
 )
@@ -76,12 +77,15 @@ def helper_problem(
         message = f"OpenWrt assigns no '{helper.name}' helper to {served}"
         return problem(device, protocol, place, Code.T406, message)
     state = module_state(device, helper.name)
-    if state is False or (state is None and must_state):
-        lacks = "lacks" if state is False else "is not known to have"
-        message = f"{protocol} needs the {helper.name} helper, and the router {lacks} {known[0]}"
+    missing = missing_modules(device, helper)
+    if missing or (state is None and must_state):
+        lacks = "lacks" if missing else "is not known to have"
+        modules = " and ".join(missing or (known[0],))
+        message = f"{protocol} needs the {helper.name} helper, and the router {lacks} {modules}"
         hint = f"on the router: {install_command(device)}"
         if must_state:
-            hint += f"; then state it: passthru_facts: {{modules: [{known[0]}]}}"
+            stated = ", ".join(dict.fromkeys((known[0], *helper.modules)))
+            hint += f"; then state them: passthru_facts: {{modules: [{stated}]}}"
         return problem(device, protocol, place, Code.T405, message, hint)
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.model.target import Procedure, Step, StepName
+from compiler.model.target import Guard, Procedure, Step, StepName
 from targets.openwrt.render import SCRIPT
 
 #: Prints one fact a line as ``name=value``; needs nothing from the bundle.
@@ -24,17 +24,60 @@ done
 echo "modules=${modules# }"
 """
 
+#: The names of our rules in the file and in the kernel: `fw4 reload` says nothing when it fails.
+_STALE = r"""
+stale=
+names=$(sed -n "s/^[[:space:]]*option name '\(passthru .*\)'\$/\1/p" \
+	"$root/etc/config/firewall" | sort -u)
+if command -v fw4 > /dev/null; then
+	loaded=$(nft list table inet fw4 2> /dev/null |
+		sed -n 's/.*comment "!fw4: \(passthru [^"]*\)".*/\1/p')
+else
+	loaded=$({ iptables-save; ip6tables-save; } 2> /dev/null |
+		sed -n 's/.*comment "!fw3: \(passthru [^"]*\)".*/\1/p')
+fi
+[ "$names" = "$(printf '%s\n' "$loaded" | sort -u)" ] || stale=loaded-rules
+echo "stale=$stale"
+"""
+
 READ = """\
 cat "${PASSTHRU_ROOT:-}/etc/config/firewall"
 """
 
+_DURABLE = "/etc/passthru"
+#: Before the firewall (START=19), so that it starts with the file that is brought back.
+_HOOK = f"""\
+script=${{PASSTHRU_ROOT-}}/etc/init.d/passthru-deadman
+mkdir -p "${{PASSTHRU_ROOT-}}/etc/rc.d" &&
+cat >"$script" <<'INIT' && chmod 755 "$script" || exit 1
+#!/bin/sh /etc/rc.common
+START=18
+boot() {{ sh {_DURABLE}/deadman/guard boot; }}
+start() {{ boot; }}
+INIT
+ln -sf ../init.d/passthru-deadman "${{PASSTHRU_ROOT-}}/etc/rc.d/S18passthru-deadman"
+"""
+_UNHOOK = """\
+rm -f "${PASSTHRU_ROOT-}/etc/rc.d/S18passthru-deadman" \\
+	"${PASSTHRU_ROOT-}/etc/init.d/passthru-deadman"
+"""
+_KEEP = """\
+keep=${PASSTHRU_KEEP:-.}
+cp ./apply.sh "$keep/" 2> /dev/null || [ -f "$keep/apply.sh" ]
+cp -p "${PASSTHRU_ROOT:-}/etc/config/firewall" "$keep/firewall.before" &&
+	cmp -s "${PASSTHRU_ROOT:-}/etc/config/firewall" "$keep/firewall.before"
+"""
+_RESTORE = f"sh ./{SCRIPT} restore ./firewall.before\n"
+
 _SAYS = {
     StepName.STAGE: "merge our sections into a copy of /etc/config/firewall that uci accepts",
     StepName.CHECK: "see that the router runs the expected firewall and has the helper's module",
+    StepName.ARM: "keep a copy of /etc/config/firewall",
     StepName.APPLY: "put the copy in place, have it checked, load it, cut blocked tunnels",
     StepName.VERIFY: "see that exactly our rules are loaded and the helper is assigned",
     StepName.ROLLBACK: "put the old /etc/config/firewall back and load it",
 }
+_OWN = {StepName.ARM: _KEEP, StepName.ROLLBACK: _RESTORE}
 
 
 def procedure() -> Procedure:
@@ -42,8 +85,14 @@ def procedure() -> Procedure:
     return Procedure(
         "ssh",
         (
-            Step(StepName.FACTS, "print release, firewall, package manager, modules", FACTS),
+            Step(
+                StepName.FACTS, "print release, firewall, modules, what is loaded", FACTS + _STALE
+            ),
             Step(StepName.READ, "print /etc/config/firewall", READ),
-            *(Step(name, says, f"sh ./{SCRIPT} {name}\n") for name, says in _SAYS.items()),
+            *(
+                Step(name, says, _OWN.get(name, f"sh ./{SCRIPT} {name}\n"))
+                for name, says in _SAYS.items()
+            ),
         ),
+        Guard("/tmp/passthru-push", _DURABLE, _HOOK, _UNHOOK),  # noqa: S108 - the router's
     )

@@ -74,11 +74,11 @@ def script(settings: Settings, device: Device) -> str:
         helper_modules=sorted(HELPERS[name][0] for name in settings.needs if name in HELPERS),
         install=install_command(device),
         assigned=[(name, zone) for name, zones in settings.helpers for zone in zones],
-        blocked=sorted(set(_blocked(settings))),
+        blocked=sorted(set(blocked(settings))),
     )
 
 
-def _blocked(settings: Settings) -> Iterator[tuple[str, str, str, str]]:
+def blocked(settings: Settings) -> Iterator[tuple[str, str, str, str]]:
     """Give family, protocol number, first and last port (0: no ports) of all that rules drop."""
     numbers = {"tcp": "6", "udp": "17"}
     for section in settings.sections:

@@ -53,6 +53,17 @@ class Settings:
                 yield section.text("helper"), values(section, "zone")
 
 
+    def items(self) -> dict[str, str]:
+        """Give the sections as a flat listing; values of a list are lines."""
+        found = {}
+        for section in self.sections:
+            found[section.name] = section.type
+            for option, value in section.options:
+                text = value if isinstance(value, str) else "\n".join(value)
+                found[f"{section.name}.{option}"] = text
+        return found
+
+
 def read(text: str, file: str) -> Settings:
     """Read our sections out of a firewall config; everything else is left out.
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from compiler.model.device import Device
+from compiler.model.datapath import DataPath
+from compiler.model.device import Device, Fact
 from compiler.model.effect import Effect, Probe
+from compiler.model.example import typical
 from compiler.model.finding import Code, Finding, Place, Severity
 from compiler.model.intent import Action, Intent, Log
+from compiler.model.survey import Survey
 from compiler.model.target import Bundle, Capabilities, Procedure
 from targets.openwrt import effects, facts, merge, render, settings, solve
 from targets.openwrt.facts import Firewall, firewall_of, install_command, release_of
@@ -33,6 +36,15 @@ class OpenWrt:
         ipv6="rules for both families",
         running_tunnels="cut after loading (conntrack, or a patch of OpenWrt kernels)",
     )
+
+    def examples(self) -> Sequence[Device]:
+        """Give a router with each firewall, and one without the PPTP helper."""
+        modules: list[Fact] = ["nf_conntrack_pptp", "nf_nat_pptp"]
+        return [
+            typical("openwrt-fw4", self.name, {"release": "24.10", "modules": modules}),
+            typical("openwrt-fw4-bare", self.name, {"release": "24.10", "modules": []}),
+            typical("openwrt-fw3", self.name, {"release": "21.02", "modules": modules}),
+        ]
 
     def check(self, device: Device) -> Sequence[Finding]:
         """Judge facts and zones."""
@@ -64,9 +76,25 @@ class OpenWrt:
         """Say what each probe experiences under our sections."""
         return effects.effects(settings, device, probes)
 
+    def data_path(self, settings: Settings, device: Device) -> DataPath:
+        """Give the rules that the firewall makes; see :mod:`targets.openwrt.model`."""
+        from targets.openwrt.model import data_path  # noqa: PLC0415 - only proofs need it
+
+        return data_path(settings, device)
+
+    def survey(self, native: str, device: Device | None) -> Survey:
+        """Say what a foreign config does; see :mod:`targets.openwrt.survey`."""
+        from targets.openwrt.survey import survey  # noqa: PLC0415 - only audits need it
+
+        return survey(native, device)
+
     def procedure(self, settings: Settings, device: Device) -> Procedure:  # noqa: ARG002 - same
         """Give the steps; see :mod:`targets.openwrt.procedure`."""
         return procedure()
+
+    def items(self, settings: Settings) -> Mapping[str, str]:
+        """List the sections flat: ``SECTION`` is its type, ``SECTION.OPTION`` a value."""
+        return settings.items()
 
     def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:
         """Say what no probe shows: logging, moved protocols, what a system upgrade does."""

@@ -9,7 +9,7 @@ value, and no program writes such a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from compiler.errors import NativeError
@@ -23,7 +23,9 @@ _MOST_ARGUMENTS = {"package": 1, "config": 2, "option": 2, "list": 2}
 _SPACE = frozenset(" \t\n\v\f\r")
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _TYPE = re.compile(r"[!-~]+")
-_SHOWN = re.compile(r"firewall\.(@[!-~]+?\[\d+\]|[A-Za-z0-9_]+)(?:\.([A-Za-z0-9_]+))?=")
+_SHOWN = re.compile(r"([A-Za-z0-9_-]+)\.(@[!-~]+?\[\d+\]|[A-Za-z0-9_]+)(?:\.([A-Za-z0-9_]+))?=")
+_FIREWALL = "firewall"
+_PACKAGE = re.compile(r"[A-Za-z0-9_-]+")
 _QUOTED = re.compile(r"'(?:[^']|'\\'')*'")
 
 
@@ -71,10 +73,23 @@ def read(text: str, file: str) -> tuple[Section, ...]:
     Raises:
         NativeError: libuci would not take the text, or it holds nothing at all.
     """
+    found = packages(text, file)
+    other = next((name for name in found if name != _FIREWALL), None)
+    if other is not None:
+        raise _error(file, 1, f"this is not the package 'firewall' but '{other}'")
+    return found.get(_FIREWALL, ())
+
+
+def packages(text: str, file: str) -> Mapping[str, tuple[Section, ...]]:
+    """Read the sections of all packages of a text, by package; a file's own is ``firewall``.
+
+    Raises:
+        NativeError: libuci would not take the text, or it holds nothing at all.
+    """
     if not text.strip():
         raise _error(file, 1, "the firewall config is empty")
-    if text.lstrip().startswith("firewall."):
-        return tuple(_read_shown(text, file))
+    if _SHOWN.match(text.lstrip()):
+        return _read_shown(text, file)
     return _collect(commands(text, file), file)
 
 
@@ -186,7 +201,20 @@ class _Scanner:
         return not self._char
 
 
-def _collect(found: tuple[Command, ...], file: str) -> tuple[Section, ...]:
+def _collect(found: tuple[Command, ...], file: str) -> Mapping[str, tuple[Section, ...]]:
+    """Sort commands by package. A text without the command ``package`` is one file."""
+    parts: dict[str, list[Command]] = {}
+    package = _FIREWALL
+    for command in found:
+        if command.word == "package":
+            package = command.arguments[0]
+            if not _PACKAGE.fullmatch(package):
+                raise _error(file, command.first, "this is no name of a package")
+        parts.setdefault(package, []).append(command)
+    return {name: _sections(listed, file) for name, listed in parts.items()}
+
+
+def _sections(found: list[Command], file: str) -> tuple[Section, ...]:
     types: dict[str, str] = {}
     options: dict[str, dict[str, Value]] = {}
     current = ""
@@ -194,8 +222,7 @@ def _collect(found: tuple[Command, ...], file: str) -> tuple[Section, ...]:
         name = command.arguments[0]
         value = command.arguments[1] if len(command.arguments) > 1 else ""
         if command.word == "package":
-            if name != "firewall":
-                raise _error(file, command.first, "this is not the package 'firewall'")
+            current = ""
         elif command.word == "config":
             # a name with a space cannot be written in UCI: it marks an anonymous section
             current = value or f"anonymous {number}"
@@ -232,29 +259,37 @@ def _assign(options: dict[str, Value], name: str, value: str, *, is_list: bool) 
         options[name] = value
 
 
-def _read_shown(text: str, file: str) -> Iterator[Section]:
+def _read_shown(text: str, file: str) -> Mapping[str, tuple[Section, ...]]:
+    found: dict[str, list[Section]] = {}
+    for package, section in _shown_sections(text, file):
+        found.setdefault(package, []).append(section)
+    return {package: tuple(sections) for package, sections in found.items()}
+
+
+def _shown_sections(text: str, file: str) -> Iterator[tuple[str, Section]]:
     current: Section | None = None
-    shown = ""
+    shown = package = ""
     pos = len(text) - len(text.lstrip())
     while pos < len(text):
         line = text.count("\n", 0, pos) + 1
         match = _SHOWN.match(text, pos)
         if match is None:
             raise _error(file, line, "this is not a line of `uci show firewall`")
-        reference, option = match[1], match[2]
+        reference, option = match[2], match[3]
         pos = match.end()
         if option is None:
             end = text.find("\n", pos)
             end = len(text) if end < 0 else end
             if current is not None:
-                yield current
+                yield package, current
+            package = match[1]
             type_ = text[pos:end].rstrip("\r")
             if not _TYPE.fullmatch(type_):
                 raise _error(file, line, "this section type is not valid")
             current = Section(type_, "" if reference.startswith("@") else reference)
             shown, pos = reference, end
         else:
-            if current is None or reference != shown:
+            if current is None or reference != shown or package != match[1]:
                 raise _error(file, line, "an option before its section")
             value, pos = _shown_value(text, pos, file, line)
             current = Section(current.type, current.name, (*current.options, (option, value)))
@@ -262,7 +297,7 @@ def _read_shown(text: str, file: str) -> Iterator[Section]:
             raise _error(file, line, "text after the end of a value")
         pos += 1
     if current is not None:
-        yield current
+        yield package, current
 
 
 def _shown_value(text: str, pos: int, file: str, line: int) -> tuple[Value, int]:

@@ -170,6 +170,19 @@ def test_missing_helper_names_the_command(release: str, manager: str | None, com
     assert finding.place == ORIGIN.place
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_either_half_of_the_helper_may_be_missing(module: str) -> None:
+    """One module tracks the control connection, the other translates call IDs."""
+    with pytest.raises(TargetError) as caught:
+        TARGET.settings(intent(decision("pptp", Action.PASS)), device(modules=[module]))
+    (finding,) = caught.value.findings
+    (other,) = set(map(str, MODULES)) - {module}
+    assert finding.code is Code.T405
+    assert other in finding.message
+    assert module not in finding.message
+    assert "kmod-nf-nathelper-extra" in finding.hint
+
+
 def test_all_problems_at_once() -> None:
     """An exposed PPTP server needs a module that somebody has seen, and a known zone."""
     wanted = intent(
