@@ -15,7 +15,16 @@ from compiler.model.finding import Code, Place
 from compiler.source.yaml import load, loads
 
 CONFIG = "passthru.toml"
-_KEYS = {"inventory", "policy", "out"}
+_PATHS = {"inventory", "policy", "out"}
+#: What pushes read, and what each may be.
+_FLEET: Mapping[str, tuple[type, ...]] = {
+    "executor": (str,),
+    "forks": (int,),
+    "journal": (str,),
+    "max_fail_percentage": (int, float),
+    "serial": (str, int, list),
+}
+_KEYS = _PATHS | set(_FLEET)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,7 +85,14 @@ def _read_configuration(path: Path) -> dict[str, Any]:
         raise UsageError.of(
             Code.U801, f"{CONFIG}: unknown key '{unknown[0]}'", Place(str(path)), f"known: {known}"
         )
+    for key, types in _FLEET.items():
+        if key in values and (isinstance(values[key], bool) or not isinstance(values[key], types)):
+            raise UsageError.of(
+                Code.U801, f"{CONFIG}: '{key}' is of a wrong type", Place(str(path))
+            )
     for key, value in values.items():
+        if key in _FLEET:
+            continue
         listed = value if isinstance(value, list) and key != "out" else [value]
         if not all(isinstance(item, str) for item in listed):
             raise UsageError.of(Code.U801, f"{CONFIG}: '{key}' must be text", Place(str(path)))

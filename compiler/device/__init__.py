@@ -1,0 +1,7 @@
+"""One router: how it is reached, and the transaction that changes it or leaves it as it was.
+
+Reading order: :mod:`~compiler.device.job` (what goes in and comes out), ``reach`` (variables to a
+way), ``hostkeys``, ``noshell`` and ``session`` (a connection), ``shell`` (scripts on it),
+``script`` (what is sent), ``plan`` (what differs), ``transaction`` (the steps of one push).
+``transports`` says which of them a target's procedure asks for.
+"""

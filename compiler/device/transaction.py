@@ -1,0 +1,423 @@
+"""One push: facts, read, plan, lock, stage, check, arm, apply, verify, confirm.
+
+The router is afterwards fully new or fully old, and the result says which. What is not clear (a
+line that drops, a step that hangs) is settled by reading the router's state over a new
+connection, never by trying again. The first connection stays open until the end: where a new one
+does not come about, it still takes everything back.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, replace
+
+from compiler.build.registry import installed
+from compiler.device import plan, transports
+from compiler.device.job import (
+    Change,
+    Job,
+    Listener,
+    Observed,
+    Options,
+    Progress,
+    Result,
+    State,
+)
+from compiler.device.reach import Way, way_of
+from compiler.device.script import Scripts, Status
+from compiler.device.session import Session
+from compiler.device.shell import Answer
+from compiler.errors import ApplyError, LostError, PassthruError, TransportError
+from compiler.model.finding import Code, Finding, Severity
+from compiler.model.target import StepName, Target
+
+#: A push's steps as the script on the router marks them.
+_STEPS = {name.value: name for name in StepName}
+#: The exit status of an apply that did everything but cut running tunnels.
+_TUNNELS_RUN = 3
+#: How long after its window a dead-man may need, at most: an apply to stop, a reload, three tries.
+_GRACE = 60.0
+_SLOWEST_RETRY = 5.0
+#: How long new connections are tried while the first one could still take everything back.
+_SOON = 30.0
+#: How long an end may take beside its own step: waiting for another one who ends it.
+_END = 120.0
+_LONGEST_TOLD = 400
+
+
+def push(job: Job, options: Options, listen: Listener | None = None) -> Result:
+    """Bring a job's settings onto its router, or leave it as it was.
+
+    Whatever goes wrong is in the result; only bugs raise.
+    """
+    began = time.monotonic()
+    try:
+        transaction = _Transaction(job, options, listen)
+    except PassthruError as error:
+        return Result(job.host, State.REFUSED, findings=_of_host(error, job))
+    try:
+        result = transaction.run()
+    except TransportError as error:
+        result = transaction.result(State.UNREACHABLE, *error.findings)
+    except PassthruError as error:
+        result = transaction.result(State.REFUSED, *error.findings)
+    finally:
+        transaction.close()
+    return replace(result, seconds=time.monotonic() - began)
+
+
+def observe(job: Job, options: Options) -> Observed:
+    """Ask a router what it has; nothing is written.
+
+    Raises:
+        PassthruError: it cannot be reached or read.
+    """
+    transaction = _Transaction(job, options, None)
+    try:
+        return transaction.observe()
+    finally:
+        transaction.close()
+
+
+def _of_host(error: PassthruError, job: Job) -> tuple[Finding, ...]:
+    return tuple(replace(found, host=found.host or job.host) for found in error.findings)
+
+
+def changes_of(job: Job, observed: Observed) -> tuple[Change, ...]:
+    """Give what a push of this job would change on a router in this state.
+
+    Raises:
+        NativeError: the router's text cannot be read, or cannot take our settings.
+    """
+    return plan.changes(_target(job), job, observed)
+
+
+def _target(job: Job) -> Target[object]:
+    return installed().get(job.device.target)
+
+
+@dataclass(slots=True)
+class _Standing:
+    """How things stand on the router, by its own account."""
+
+    states: frozenset[str]
+    applied: str
+    verified: str
+    told: str
+    observed: Observed
+
+
+class _Transaction:
+    """One push to one router, from the first connection to the last."""
+
+    def __init__(self, job: Job, options: Options, listen: Listener | None) -> None:
+        self._job = job
+        self._options = options
+        self._listen = listen
+        self._began = time.monotonic()
+        self._sessions: list[Session] = []
+        self._way: Way | None = None
+        self._target = _target(job)
+        self._scripts = self._prepared()
+        self._tools: tuple[str, ...] = ()
+        self._step: StepName | None = None
+        self._armed_at: float | None = None
+        self._before: Observed | None = None
+        self._after: Observed | None = None
+        self._changes: tuple[Change, ...] = ()
+        self._findings: list[Finding] = []
+        self._went_wrong_at: StepName | None = None
+        self._last_try = ""
+        self._lost: tuple[Finding, ...] = ()
+
+    def _prepared(self) -> Scripts:
+        procedure = plan.prepared(self._target, self._job)
+        guard = transports.checked(procedure, self._job.device.target)
+        return Scripts(procedure, guard, secrets.token_hex(8))
+
+    # the outside
+
+    def run(self) -> Result:
+        """Do it all."""
+        session = self._connect()
+        self._before = before = self._observed(self._observe(session))
+        if self._job.expects and self._job.expects != before.sha256:
+            raise ApplyError.of(
+                Code.S811,
+                "the router is not what it was when the plan was made",
+                hint="make a new plan",
+                host=self._job.host,
+            )
+        self._changes = plan.changes(self._target, self._job, before)
+        if not self._changes:
+            return self.result(State.UNCHANGED)
+        if self._options.check:
+            return self.result(State.WOULD_CHANGE)
+        return self._change(session)
+
+    def observe(self) -> Observed:
+        """Read only."""
+        return self._observed(self._observe(self._connect()))
+
+    def close(self) -> None:
+        """Close every connection."""
+        while self._sessions:
+            self._sessions.pop().close()
+
+    def result(self, state: State, *problems: Finding) -> Result:
+        """Say how it ended."""
+        lost = self._lost
+        if state is State.CHANGED:  # the line broke off, and nothing came of it
+            lost = tuple(_as_warning(found) for found in lost)
+        every = (*self._findings, *lost, *problems)
+        found = [replace(f, host=f.host or self._job.host) for f in every]
+        return Result(
+            host=self._job.host,
+            state=state,
+            step=self._step if state is State.CHANGED else self._went_wrong_at or self._step,
+            findings=tuple(found),
+            changes=self._changes,
+            before=self._before,
+            after=self._after,
+        )
+
+    # the steps
+
+    def _begin(self, step: StepName) -> None:
+        self._step = step
+        if self._listen is not None:
+            self._listen(Progress(self._job.host, step))
+
+    def _connect(self) -> Session:
+        if self._way is None:
+            self._way = way_of(self._job.host, self._job.reach)
+        timeout = self._options.connect_timeout
+        session = Session(self._way, timeout, accept_new=self._options.accept_new)
+        self._sessions.append(session.open())
+        return session
+
+    def _observe(self, session: Session) -> Answer:
+        self._begin(StepName.FACTS)
+
+        def marked(name: str) -> None:
+            if name == StepName.READ:
+                self._begin(StepName.READ)
+
+        answer = session.shell.run(self._scripts.observe(), self._options.step_timeout, marked)
+        if answer.status != 0:
+            raise ApplyError.of(
+                Code.S808, f"the settings cannot be read: {_told(answer)}", host=self._job.host
+            )
+        self._tools = tuple(answer["tools"].split())
+        return answer
+
+    def _observed(self, answer: Answer) -> Observed:
+        facts = plan.facts_of(answer["facts"])
+        self._note_guard(answer["guard"])
+        return plan.observed(self._target, self._job, facts, answer["read"])
+
+    def _note_guard(self, listing: str) -> None:
+        """Tell once what the dead-man of an earlier push left to be told."""
+        for line in listing.splitlines():
+            name, _, run = line.partition(" ")
+            if name.startswith("done-fired-") and not name.endswith(self._scripts.token):
+                message = f"the dead-man of run {run} fired: that push was taken back"
+                finding = Finding(Code.S817, message, Severity.WARNING)
+                if finding not in self._findings:
+                    self._findings.append(finding)
+
+    def _change(self, session: Session) -> Result:
+        window = self._options.confirm_timeout
+        script = self._scripts.begin(self._job.bundle, self._tools, self._options, window)
+        self._begin(StepName.STAGE)
+        try:
+            answer = session.shell.run(script, self._options.step_timeout, self._marked)
+        except LostError as error:
+            self._lost = error.findings
+            return self._settle(None)
+        if answer.status == Status.REFUSED and self._armed_at is None:
+            return self.result(State.REFUSED, _problem(Code.S813, _told(answer)))
+        if answer.status in (Status.BUSY, Status.UNFINISHED) and self._armed_at is None:
+            return self.result(State.REFUSED, _problem(Code.S810, _told(answer)))
+        if self._armed_at is None:
+            code = Code.S814 if self._step is StepName.ARM else Code.S812
+            return self._settle(session, _problem(code, _told(answer)))
+        if answer.status not in (0, _TUNNELS_RUN):
+            return self._settle(session, _problem(Code.S815, _told(answer)))
+        if answer.status == _TUNNELS_RUN:
+            self._findings.append(
+                Finding(
+                    Code.S815, f"running tunnels were not cut: {_told(answer)}", Severity.WARNING
+                )
+            )
+        return self._settle(session)
+
+    def _marked(self, name: str) -> None:
+        if name == StepName.APPLY:
+            self._armed_at = time.monotonic()
+        if name in _STEPS and _STEPS[name] is not self._step:
+            self._begin(_STEPS[name])
+
+    # the end
+
+    def _settle(self, first: Session | None, *problems: Finding) -> Result:
+        """Bring it to an end that is certain, over a new connection where there is one.
+
+        ``first`` is the session that applied, if it still stands: with problems it takes
+        everything back at once.
+        """
+        if problems or self._lost:
+            self._went_wrong_at = self._step
+        if first is not None and problems:
+            ended = self._tried(first, problems)
+            if ended is not None:
+                return ended
+            first = None
+        now = time.monotonic()
+        last = (self._armed_at or now) + self._options.confirm_timeout + _GRACE
+        last = min(last, self._began + self._options.deadline)
+        soon = now + min(self._options.confirm_timeout / 2, _SOON)
+        pause = 0.2
+        while True:
+            ended = self._tried(None, problems)
+            if ended is not None:
+                return ended
+            now = time.monotonic()
+            if first is not None and now > soon:
+                message = f"no new connection came about after the apply: {self._last_try}"
+                unreached = _problem(Code.S816, message)
+                ended = self._tried(first, (*problems, unreached))
+                if ended is not None:
+                    return ended
+                first = None
+            if now > last:
+                break
+            time.sleep(min(pause, max(0.0, last - now) + 0.1))
+            pause = min(pause * 2, _SLOWEST_RETRY)
+        unclear = _problem(
+            Code.S818,
+            "the router was not reached again, its dead-man brings back the former settings: "
+            f"{self._last_try}",
+        )
+        return self.result(State.UNCLEAR, *problems, unclear)
+
+    def _tried(self, session: Session | None, problems: tuple[Finding, ...]) -> Result | None:
+        """Try to end it over this session, or a new one; ``None`` where the line did not hold."""
+        try:
+            return self._conclude(session or self._sessions[0], problems)
+        except TransportError as error:
+            self._last_try = error.findings[0].message
+            return None
+        except PassthruError as error:
+            return self.result(State.UNCLEAR, *problems, *error.findings)
+
+    def _conclude(self, session: Session, problems: tuple[Finding, ...]) -> Result:
+        """See how things stand, confirm or take back, and say what holds."""
+        self._begin(StepName.VERIFY)
+        standing = self._standing(session)
+        if "armed" in standing.states or "at-work" in standing.states:
+            wrong = problems or self._wrong(standing)
+            if not wrong:
+                return self._confirm(session, standing)
+            self._went_wrong_at = self._went_wrong_at or self._step
+            return self._take_back(session, wrong)
+        if standing.states & {"confirmed", "fired", "returned"}:
+            return self._take_back(session, problems)
+        return self._ended(standing.states, standing.observed, problems)
+
+    def _standing(self, session: Session) -> _Standing:
+        patience = int(self._options.step_timeout)
+        script = self._scripts.after(patience)
+        answer = session.shell.run(script, self._options.step_timeout + patience)
+        if answer.status != 0:
+            raise ApplyError.of(Code.S818, f"the settings cannot be read: {_told(answer)}")
+        facts = plan.facts_of(answer["facts"])
+        observed = plan.observed(self._target, self._job, facts, answer["read"])
+        return _Standing(
+            frozenset(answer["state"].split()),
+            answer["applied"].strip(),
+            answer["verified"].strip(),
+            _told(answer),
+            observed,
+        )
+
+    def _wrong(self, standing: _Standing) -> tuple[Finding, ...]:
+        """Say why what is there must not be confirmed. Equal settings have equal effects."""
+        self._after = standing.observed
+        if standing.applied not in ("0", str(_TUNNELS_RUN)):
+            return (_problem(Code.S815, f"the apply did not come to its end: {standing.told}"),)
+        if standing.verified != "0":
+            return (_problem(Code.S816, standing.told),)
+        left = plan.changes(self._target, self._job, standing.observed)
+        if left:
+            return (_problem(Code.S816, f"not as applied: {plan.shown(left)}"),)
+        return ()
+
+    def _confirm(self, session: Session, standing: _Standing) -> Result:
+        self._begin(StepName.CONFIRM)
+        self._after = standing.observed
+        how, told = self._end(session, "confirm")
+        if how == "confirmed":
+            return self.result(State.CHANGED)
+        problem = _problem(Code.S817, f"the confirmation came too late or failed: {told}")
+        return self._ended(frozenset({how}), self._read_again(session), (problem,))
+
+    def _take_back(self, session: Session, problems: tuple[Finding, ...]) -> Result:
+        self._begin(StepName.ROLLBACK)
+        how, told = self._end(session, "return")
+        if how == "stuck":
+            problems = (*problems, _problem(Code.S818, f"the way back failed: {told}"))
+        return self._ended(frozenset({f"done-{how}"}), self._read_again(session), problems)
+
+    def _end(self, session: Session, how: str) -> tuple[str, str]:
+        answer = session.shell.run(self._scripts.end(how), self._options.step_timeout + _END)
+        return answer["end"].strip(), _told(answer)
+
+    def _read_again(self, session: Session) -> Observed:
+        answer = session.shell.run(self._scripts.observe(), self._options.step_timeout)
+        if answer.status != 0:
+            raise ApplyError.of(Code.S818, f"the settings cannot be read: {_told(answer)}")
+        facts = plan.facts_of(answer["facts"])
+        return plan.observed(self._target, self._job, facts, answer["read"])
+
+    def _ended(
+        self, states: frozenset[str], observed: Observed, problems: tuple[Finding, ...]
+    ) -> Result:
+        """Judge by what is there: fully new, fully old, or neither."""
+        self._after = observed
+        before = self._before
+        if before is not None and _same(before, observed):
+            if self._armed_at is None:
+                return self.result(State.FAILED, *problems)
+            if not (problems or self._lost) or "done-fired" in states:
+                fired = "the dead-man fired" if "done-fired" in states else "the router did it"
+                problems = (*problems, _problem(Code.S817, f"{fired}: the former settings hold"))
+            return self.result(State.ROLLED_BACK, *problems)
+        left = plan.changes(self._target, self._job, observed)
+        if not left and not any("stuck" in state for state in states):
+            self._step = StepName.CONFIRM
+            return self.result(State.CHANGED, *(_as_warning(problem) for problem in problems))
+        message = f"neither the former nor the new settings hold: {plan.shown(left)}"
+        return self.result(State.UNCLEAR, *problems, _problem(Code.S818, message))
+
+
+def _same(one: Observed, other: Observed) -> bool:
+    stale = (one.facts.get(plan.STALE), other.facts.get(plan.STALE))
+    return one.sha256 == other.sha256 and stale[0] == stale[1]
+
+
+def _problem(code: Code, message: str) -> Finding:
+    return Finding(code, message)
+
+
+def _as_warning(finding: Finding) -> Finding:
+    return replace(finding, severity=Severity.WARNING)
+
+
+def _told(answer: Answer) -> str:
+    """Give what a script said on standard error, in one line for a person."""
+    lines = [line.removeprefix("passthru: ").strip() for line in answer.err.splitlines()]
+    text = "; ".join(line for line in lines if line)
+    shown = "".join(char if char.isprintable() else "?" for char in text)
+    return shown[:_LONGEST_TOLD] or f"exit status {answer.status}"
