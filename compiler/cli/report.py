@@ -31,6 +31,11 @@ def merged(findings: Iterable[Finding]) -> list[tuple[Finding, tuple[str, ...]]]
     return [(finding, tuple(groups[finding])) for finding in order]
 
 
+def findings_data(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Give findings as JSON data, in the form of ``passthru/findings/v1``."""
+    return [_data(*row) for row in merged(findings)]
+
+
 def print_findings(findings: Iterable[Finding], form: str = "text") -> None:
     """Print findings: text on standard error, every other form on standard output."""
     rows = merged(findings)

@@ -13,7 +13,7 @@ from compiler.evaluate.iptables import load_iptables
 from compiler.evaluate.nft.load import load_nft
 from compiler.evaluate.outcome import Outcome, Step, Translation
 from compiler.evaluate.packet import Ends, Packet
-from compiler.evaluate.ruleset import Ruleset
+from compiler.evaluate.walk import Ruleset
 from compiler.model.effect import Verdict
 
 __all__ = [

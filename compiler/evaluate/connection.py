@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from compiler.evaluate.packet import STATES, WITH_PORTS, Ends, Packet
+from compiler.evaluate.packet import STATES, WITH_PORTS, Ends, Packet, address_of
 from compiler.evaluate.value import Value
+from compiler.model.device import Address
 
 #: Bits of ``ct status`` (include/uapi/linux/netfilter/nf_conntrack_common.h).
 STATUS = {
@@ -30,6 +31,7 @@ class Connection:
         mark = packet.ct_mark
         unknown = Value.unknown(32, "the mark of the connection is not known")
         self.mark = unknown if mark is None else Value.of(mark, 32)
+        self.master_helper = packet.announced_by
         self.original = _tuple(packet, packet.opened)
         self.answers = _tuple(packet, packet.answered)
 
@@ -60,6 +62,17 @@ class Connection:
         return STATES[self.state]
 
     @property
+    def answered(self) -> Ends:
+        """Give the ends of the connection as its answers are written, as far as they are known."""
+        found = self.answers
+        return Ends(
+            address_of(found["saddr"]),
+            address_of(found["daddr"]),
+            found["proto-src"].exact,
+            found["proto-dst"].exact,
+        )
+
+    @property
     def status(self) -> Value:
         """Give what is known of the status bits: whether the connection is translated."""
         bits = STATUS["snat"] * (self._moved("saddr", "daddr", "proto-src", "proto-dst"))
@@ -77,9 +90,15 @@ def _tuple(packet: Packet, ends: Ends) -> dict[str, Value]:
     unported = Value.unknown(16, "what stands for ports in this protocol is not known")
     ported = packet.layer4 in WITH_PORTS
     values = (
-        Value.of(int(ends.source), width),
-        Value.of(int(ends.destination), width),
-        Value.of(ends.source_port, 16) if ported else unported,
-        Value.of(ends.destination_port, 16) if ported else unported,
+        _end(ends.source, width),
+        _end(ends.destination, width),
+        _end(ends.source_port, 16) if ported else unported,
+        _end(ends.destination_port, 16) if ported else unported,
     )
     return dict(zip(_TUPLE, values, strict=True))
+
+
+def _end(end: Address | int | None, width: int) -> Value:
+    if end is None:
+        return Value.unknown(width, "an end of the connection is not known")
+    return Value.of(int(end), width)

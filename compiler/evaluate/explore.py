@@ -54,10 +54,16 @@ def explore(run: Callable[[Choices], Outcome]) -> Outcome:
             return unknown(f"more than {MOST_WAYS} ways are possible: {ways[-1].taken[0][2]}, ...")
         ways.append(Choices(plan))
         outcomes.append(run(ways[-1]))
-        if outcomes[-1].verdict is Verdict.UNKNOWN:
-            break
         plan = ways[-1].next_plan()
-    return joined(outcomes, _parting(outcomes, ways))
+        if outcomes[-1].verdict is Verdict.UNKNOWN or _torn(outcomes):
+            break
+    return joined(outcomes, _parting(outcomes, ways), complete=plan is None)
+
+
+def _torn(outcomes: list[Outcome]) -> bool:
+    """Tell whether enough is seen: the last way blocks what another lets pass, or the reverse."""
+    passing = {one.verdict is Verdict.PASS for one in (outcomes[0], outcomes[-1])}
+    return len(passing) == 2
 
 
 def _parting(outcomes: list[Outcome], ways: list[Choices]) -> str:

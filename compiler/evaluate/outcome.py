@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from compiler.evaluate.packet import Ends
 from compiler.model.effect import Verdict
 
+T = TypeVar("T")
+#: What :attr:`Outcome.uncertain` may name.
+_UNCERTAIN = ("helper", "nat", "tracking")
 _MAIN_HOOKS = frozenset({"forward", "input", "output"})
 
 
@@ -47,7 +52,10 @@ class Outcome:
     - ``steps`` are the rules that made it, hook by hook: jumps, and what ended each base chain.
     - ``deeds`` are the rules that did something on the way: those that assigned a helper.
     - ``reason`` says why the verdict is unknown; ``possible`` holds what it could be then.
-    - ``uncertain`` names what else depends on unknown facts: ``helper`` or ``nat``.
+    - ``uncertain`` names what else depends on unknown facts: ``helper``, ``nat`` or ``tracking``.
+    - ``answered``: the ends of the connection as its answers are written; an end of ``None`` is
+      not known. ``connection_mark`` is the mark that it carries from now on.
+    - ``tracked``: the packet belongs to a connection.
     """
 
     verdict: Verdict
@@ -58,6 +66,9 @@ class Outcome:
     reason: str = ""
     possible: frozenset[Verdict] = frozenset()
     uncertain: frozenset[str] = frozenset()
+    answered: Ends | None = None
+    connection_mark: int | None = None
+    tracked: bool = True
 
     @property
     def because(self) -> str:
@@ -77,8 +88,11 @@ def unknown(reason: str, steps: tuple[Step, ...] = ()) -> Outcome:
     return Outcome(Verdict.UNKNOWN, steps, reason=reason, possible=everything)
 
 
-def joined(outcomes: list[Outcome], reason: str) -> Outcome:
-    """Join the outcomes of all possible ways; ``reason`` says on what the verdict depends."""
+def joined(outcomes: list[Outcome], reason: str, *, complete: bool) -> Outcome:
+    """Join the outcomes of all possible ways; ``reason`` says on what the verdict depends.
+
+    ``complete``: there are no other ways; else the verdicts differ already.
+    """
     first = outcomes[0]
     doubtful = next((one for one in outcomes if one.verdict is Verdict.UNKNOWN), None)
     if doubtful is not None:
@@ -88,12 +102,26 @@ def joined(outcomes: list[Outcome], reason: str) -> Outcome:
         for name, differs in (
             ("helper", any(one.helper != first.helper for one in outcomes)),
             ("nat", any(one.translations != first.translations for one in outcomes)),
+            ("tracking", any(one.tracked != first.tracked for one in outcomes)),
         )
         if differs
     )
     verdicts = frozenset(one.verdict for one in outcomes)
-    if len(verdicts) == 1:
-        return replace(first, possible=verdicts, uncertain=uncertain)
-    return replace(
-        first, verdict=Verdict.UNKNOWN, reason=reason, possible=verdicts, uncertain=uncertain
+    passed = [one for one in outcomes if one.verdict is Verdict.PASS] or outcomes
+    first = replace(
+        next((one for one in passed if one.verdict is first.verdict), first),
+        possible=verdicts,
+        uncertain=uncertain,
+        answered=_common([one.answered for one in passed]),
+        connection_mark=_common([one.connection_mark for one in passed]),
     )
+    if len(verdicts) == 1:
+        return first
+    if not complete:
+        verdicts = frozenset(Verdict) - {Verdict.UNKNOWN}
+        first = replace(first, possible=verdicts, uncertain=frozenset(_UNCERTAIN), answered=None)
+    return replace(first, verdict=Verdict.UNKNOWN, reason=reason)
+
+
+def _common(found: list[T]) -> T | None:
+    return found[0] if all(one == found[0] for one in found) else None

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from compiler.evaluate.explore import explore
-from compiler.evaluate.outcome import Outcome, unknown
-from compiler.evaluate.packet import Packet
-
-if TYPE_CHECKING:
-    from compiler.evaluate.walk import Walk
+from compiler.evaluate.way import Way
+from compiler.model.device import Network
 
 
 class Kind(StrEnum):
@@ -43,7 +39,7 @@ GO_ON, BREAK = Move(Kind.GO_ON), Move(Kind.BREAK)
 class Statement(Protocol):
     """One part of a rule. Parts run from left to right until one breaks or decides."""
 
-    def run(self, walk: Walk) -> Move:
+    def run(self, way: Way) -> Move:
         """Do it to the packet under way."""
         ...
 
@@ -84,13 +80,16 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class Ruleset:
+class Rules:
     """All chains, by family, table and name.
 
     - ``notes`` tell people what of the listing was left out of account.
     - ``families`` are the address families that the listing is about.
     - ``xtables``: the listing is that of iptables.
     - ``offloads``: a rule moves connections to a flow table, past the forward hook.
+    - ``hidden`` says which rules of the router the listing does not hold; what passes these
+      rules may be stopped by those.
+    - ``links`` and ``networks`` are the interfaces (with ``*``) and the addresses that it names.
     """
 
     chains: Mapping[tuple[str, str, str], Chain]
@@ -98,6 +97,9 @@ class Ruleset:
     families: frozenset[str] = frozenset({"ip", "ip6"})
     offloads: bool = False
     xtables: bool = False
+    hidden: str = ""
+    links: frozenset[str] = frozenset()
+    networks: frozenset[Network] = frozenset()
 
     def hooked(self, hook: str, family: str) -> Iterator[Chain]:
         """Give the base chains of a hook that a packet of a family meets, by priority."""
@@ -107,25 +109,3 @@ class Ruleset:
             if chain.hook and chain.hook.hook == hook and chain.family in (family, "inet")
         ]
         yield from sorted(found, key=lambda chain: chain.hook.priority if chain.hook else 0)
-
-    def forward(self, packet: Packet) -> Outcome:
-        """Send a packet through: prerouting, forward, postrouting.
-
-        Routing is not computed: ``packet.oif`` is where it is taken to lead.
-        """
-        return self._travel(packet, "prerouting", "forward", "postrouting")
-
-    def input(self, packet: Packet) -> Outcome:
-        """Send a packet to the router itself: prerouting, input."""
-        return self._travel(packet, "prerouting", "input")
-
-    def output(self, packet: Packet) -> Outcome:
-        """Send a packet from the router itself: output, postrouting."""
-        return self._travel(packet, "output", "postrouting")
-
-    def _travel(self, packet: Packet, *hooks: str) -> Outcome:
-        from compiler.evaluate.walk import Walk  # noqa: PLC0415 - a walk walks a ruleset
-
-        if packet.family not in self.families:
-            return unknown(f"there is no listing for {packet.family} packets")
-        return explore(lambda choices: Walk(self, packet, choices).travel(hooks))

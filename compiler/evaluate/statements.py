@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from compiler.evaluate.nat import move_end
 from compiler.evaluate.ruleset import BREAK, GO_ON, Kind, Move
 from compiler.evaluate.value import Truth, Unsure, Value
+from compiler.evaluate.way import Reader, Way
 from compiler.model.protocol import AH
 
-if TYPE_CHECKING:
-    from compiler.evaluate.walk import Walk
-
 #: A question about the packet under way.
-Test = Callable[["Walk"], Truth]
-#: A value of the packet under way; ``None`` where it has no such thing.
-Reader = Callable[["Walk"], Value | None]
+Test = Callable[[Way], Truth]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +21,9 @@ class Match:
 
     test: Test
 
-    def run(self, walk: Walk) -> Move:
+    def run(self, way: Way) -> Move:
         """Ask; a doubt is explored both ways."""
-        return GO_ON if walk.decide(self.test(walk)) else BREAK
+        return GO_ON if way.decide(self.test(way)) else BREAK
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +32,9 @@ class Perhaps:
 
     reason: str
 
-    def run(self, walk: Walk) -> Move:
+    def run(self, way: Way) -> Move:
         """Explore both."""
-        return GO_ON if walk.decide(Unsure(self.reason)) else BREAK
+        return GO_ON if way.decide(Unsure(self.reason)) else BREAK
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,7 @@ class End:
 
     move: Move
 
-    def run(self, walk: Walk) -> Move:  # noqa: ARG002 - a statement like the others
+    def run(self, way: Way) -> Move:  # noqa: ARG002 - a statement like the others
         """Give the move."""
         return self.move
 
@@ -65,15 +60,15 @@ class SetMark:
     value: Reader
     connection: bool = False
 
-    def run(self, walk: Walk) -> Move:
+    def run(self, way: Way) -> Move:
         """Set it; a value that the packet does not have breaks the rule."""
-        value = self.value(walk)
+        value = self.value(way)
         if value is None:
             return BREAK
         if not self.connection:
-            walk.mark = value
-        elif walk.connection.exists:
-            walk.connection.mark = value
+            way.mark = value
+        elif way.connection.exists:
+            way.connection.mark = value
         return GO_ON
 
 
@@ -86,12 +81,12 @@ class Write:
     width: int
     value: Reader
 
-    def run(self, walk: Walk) -> Move:
+    def run(self, way: Way) -> Move:
         """Write it where the packet has the field."""
-        value = self.value(walk)
-        if value is None or walk.read(self.base, self.offset, self.width) is None:
+        value = self.value(way)
+        if value is None or way.read(self.base, self.offset, self.width) is None:
             return BREAK
-        walk.write(self.base, self.offset, value)
+        way.write(self.base, self.offset, value)
         return GO_ON
 
 
@@ -99,10 +94,10 @@ class Write:
 class NoTrack:
     """Keep the packet out of connection tracking."""
 
-    def run(self, walk: Walk) -> Move:
+    def run(self, way: Way) -> Move:
         """Do so, where it has not been looked up yet."""
-        if not walk.connection.looked_up:
-            walk.connection.untracked = True
+        if not way.connection.looked_up:
+            way.connection.untracked = True
         return GO_ON
 
 
@@ -119,15 +114,15 @@ class AssignHelper:
     families: frozenset[str]
     early: bool = False
 
-    def run(self, walk: Walk) -> Move:
+    def run(self, way: Way) -> Move:
         """Assign it; the first helper stays."""
-        fits = walk.packet.layer4 == self.layer4 and walk.packet.family in self.families
-        state = walk.packet.state
-        opening = walk.connection.opening or (
-            self.early and not walk.connection.untracked and state in ("new", "related")
+        fits = way.packet.layer4 == self.layer4 and way.packet.family in self.families
+        state = way.packet.state
+        opening = way.connection.opening or (
+            self.early and not way.connection.untracked and state in ("new", "related")
         )
-        if fits and opening and not walk.connection.helper:
-            walk.helped(self.helper)
+        if fits and opening and not way.connection.helper:
+            way.helped(self.helper)
         return GO_ON
 
 
@@ -144,19 +139,19 @@ class Nat:
     port: Reader | None = None
     family: str = ""
 
-    def run(self, walk: Walk) -> Move:
+    def run(self, way: Way) -> Move:
         """Translate and end the chain, as NAT does."""
-        if self.family and walk.packet.family != self.family:
+        if self.family and way.packet.family != self.family:
             return BREAK
-        four = walk.packet.source.version == 4
-        if walk.packet.layer4 == AH and not four:
+        four = way.packet.source.version == 4
+        if way.packet.layer4 == AH and not four:
             return Move(Kind.UNKNOWN, "whether NAT loses an authentication header is not known")
         width = 32 if four else 128
-        address = self.address(walk) if self.address else None
-        port = self.port(walk) if self.port else None
+        address = self.address(way) if self.address else None
+        port = self.port(way) if self.port else None
         if (self.address and address is None) or (self.port and port is None):
             return BREAK
         if self.kind in ("masquerade", "redirect"):
             address = Value.unknown(width, "the router chooses one of its own addresses")
-        move_end(walk, self.kind, self.to, address, port)
+        move_end(way, self.kind, self.to, address, port)
         return Move(Kind.ACCEPT)

@@ -7,17 +7,18 @@ nf_nat_core.c; within a chain that of nft_do_chain in nf_tables_core.c.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby, permutations
 
-from compiler.evaluate.connection import Connection
-from compiler.evaluate.explore import Choices
+from compiler.evaluate.explore import Choices, explore
 from compiler.evaluate.nat import ends_at_router, translate
-from compiler.evaluate.outcome import Outcome, Step, Translation, unknown
-from compiler.evaluate.packet import Header, Packet, written
-from compiler.evaluate.ruleset import BREAK, GO_ON, Chain, Kind, Move, Rule, Ruleset
-from compiler.evaluate.value import Truth, Unsure, Value, name_value
+from compiler.evaluate.outcome import Outcome, Step, unknown
+from compiler.evaluate.packet import Packet
+from compiler.evaluate.ruleset import BREAK, GO_ON, Chain, Kind, Move, Rule, Rules
+from compiler.evaluate.value import Value
+from compiler.evaluate.way import Way
 from compiler.model.effect import Verdict
-from compiler.model.protocol import AH, TCP, UDP
+from compiler.model.protocol import TCP, UDP
 
 CONNTRACK = -200
 #: At which priority NAT is done in a hook, whatever the priority of the nat chains.
@@ -25,33 +26,59 @@ NAT_AT = {"prerouting": -100, "output": -100, "input": 100, "postrouting": 100}
 _DEEPEST = 64
 _VERDICTS = {Kind.ACCEPT: Verdict.PASS, Kind.DROP: Verdict.DROP, Kind.REJECT: Verdict.REJECT}
 _ENDS = frozenset({Kind.DROP, Kind.REJECT, Kind.UNKNOWN})
-#: ip6tables passes over an authentication header as over an extension header, iptables-nft and
-#: nft do not (ipv6_find_hdr, nft_set_pktinfo_ipv6); both print the same listing.
-CARRIED = "whether an authentication header is passed over is not known"
 #: A station of a hook: a chain, or one of the words "conntrack" and "nat".
 _Station = Chain | str
 
 
-class Walk:
-    """A packet under way: what it is by now, and what has been done to it."""
+@dataclass(frozen=True, slots=True)
+class Ruleset(Rules):
+    """Rules that packets can be sent through."""
 
-    def __init__(self, ruleset: Ruleset, packet: Packet, choices: Choices) -> None:
+    def forward(self, packet: Packet) -> Outcome:
+        """Send a packet through: prerouting, forward, postrouting.
+
+        Routing is not computed: ``packet.oif`` is where it is taken to lead.
+        """
+        return self._travel(packet, "prerouting", "forward", "postrouting")
+
+    def input(self, packet: Packet) -> Outcome:
+        """Send a packet to the router itself: prerouting, input."""
+        return self._travel(packet, "prerouting", "input")
+
+    def output(self, packet: Packet) -> Outcome:
+        """Send a packet from the router itself: output, postrouting."""
+        return self._travel(packet, "output", "postrouting")
+
+    def translate(self, packet: Packet) -> Outcome:
+        """Send a packet past the forward hook, to see what NAT would be done to it."""
+        return self._travel(packet, "prerouting", "postrouting")
+
+    def _travel(self, packet: Packet, *hooks: str) -> Outcome:
+        if packet.family not in self.families:
+            return unknown(f"there is no listing for {packet.family} packets")
+        found = explore(lambda choices: Walk(self, packet, choices).travel(hooks))
+        if self.hidden and Verdict.PASS in found.possible:
+            return unknown(self.hidden, found.steps)
+        return found
+
+
+class Walk(Way):
+    """A packet on its way through the chains."""
+
+    def __init__(self, rules: Rules, packet: Packet, choices: Choices) -> None:
         """Start outside of the router."""
-        self.ruleset = ruleset
-        self.packet = packet
-        self.choices = choices
-        self.data: Header = written(packet)
-        self._transport_at = 160 if packet.family == "ip" else 320
-        hidden = ruleset.xtables and packet.layer4 == AH and packet.family == "ip6"
-        self.layer4: int | None = None if hidden else packet.layer4
-        self.mark = _mark(packet.mark, "the mark of the packet is not known")
-        self.connection = Connection(packet)
-        self.hook = ""
-        self.steps: list[Step] = []
-        self.translations: list[Translation] = []
-        self._deeds: list[Step] = []
+        super().__init__(packet, choices, xtables=rules.xtables)
+        self.rules = rules
         self._path: list[Step] = []
-        self._at: Step | None = None
+        self._standing: tuple[Chain, Rule] | None = None
+
+    @property
+    def at(self) -> Step | None:
+        """The rule at hand."""
+        if self._standing is None:
+            return None
+        chain, rule = self._standing
+        return Step(chain.table_name, chain.name, rule.place, rule.text, self.hook)
 
     def travel(self, hooks: Sequence[str]) -> Outcome:
         """Pass the hooks one after the other until one ends the way."""
@@ -70,44 +97,6 @@ class Walk:
                 break
         return self._outcome(move)
 
-    def decide(self, truth: Truth) -> bool:
-        """Turn an answer into yes or no; doubts are explored both ways."""
-        if isinstance(truth, Unsure):
-            return self.choices.holds(f"{truth.reason} ({self._at})" if self._at else truth.reason)
-        return truth
-
-    def read(self, base: str, offset: int, width: int) -> Value | None:
-        """Give bits of the packet, counted from its ``nh`` or ``th``; ``None`` past its end."""
-        if base == "th" and self.layer4 is None:
-            return Value.unknown(width, CARRIED)
-        return self.data.read(offset + (self._transport_at if base == "th" else 0), width)
-
-    def write(self, base: str, offset: int, part: Value) -> None:
-        """Change bits of the packet."""
-        self.data = self.data.write(offset + (self._transport_at if base == "th" else 0), part)
-
-    def interface(self, *, incoming: bool) -> Value:
-        """Give the name of an interface, empty where the hook has none."""
-        packet = self.packet
-        if incoming and self.hook == "postrouting" and packet.iif:
-            return Value.unknown(
-                128, "not every kernel knows the incoming interface in postrouting"
-            )
-        hidden = ("output", "postrouting") if incoming else ("prerouting", "input")
-        name = "" if self.hook in hidden else packet.iif if incoming else packet.oif
-        return name_value(name)
-
-    def translated(self, kind: str, to: str) -> None:
-        """Note that the rule at hand does NAT."""
-        if self._at is not None:
-            self.translations.append(Translation(kind, to, self._at))
-
-    def helped(self, helper: str) -> None:
-        """Note that the rule at hand assigns a helper."""
-        self.connection.helper = helper
-        if self._at is not None:
-            self._deeds.append(self._at)
-
     def _age(self) -> None:
         """Count the hop, as ip_forward and ip6_forward do before their hook."""
         ttl = self.packet.ttl
@@ -117,8 +106,9 @@ class Walk:
     def _offloaded(self) -> bool:
         packet = self.packet
         return (
-            self.ruleset.offloads
+            self.rules.offloads
             and packet.state == "established"
+            and not packet.young
             and packet.layer4 in (TCP, UDP)
             and self.choices.holds("the connection may be in a flow table, past the forward hook")
         )
@@ -127,7 +117,7 @@ class Walk:
         """Give the stations of a hook in their order; every order where priorities are equal."""
         places: list[tuple[int, _Station]] = [
             (chain.hook.priority, chain)
-            for chain in self.ruleset.hooked(hook, self.packet.family)
+            for chain in self.rules.hooked(hook, self.packet.family)
             if chain.hook and chain.hook.type != "nat"
         ]
         if hook in ("prerouting", "output"):
@@ -153,16 +143,21 @@ class Walk:
             if station == "conntrack":
                 self.connection.look_up()
                 continue
-            move = translate(self) if isinstance(station, str) else self.base(station)
+            move = self._translate() if isinstance(station, str) else self.base(station)
             if move.kind in _ENDS:
                 return move
         return Move(Kind.ACCEPT)
+
+    def _translate(self) -> Move:
+        hooked = self.rules.hooked(self.hook, self.packet.family)
+        chains = [chain for chain in hooked if chain.hook and chain.hook.type == "nat"]
+        return translate(self, chains, self.base)
 
     def base(self, chain: Chain) -> Move:
         """Walk a base chain to its end or its policy."""
         self._path = []
         move = self._chain(chain, 0)
-        self._at = None
+        self._standing = None
         if move.kind in (Kind.GO_ON, Kind.RETURN) and chain.hook:
             text = f"policy {chain.hook.policy}"
             self._path = [Step(chain.table_name, chain.name, "", text, self.hook)]
@@ -182,7 +177,7 @@ class Walk:
         return GO_ON
 
     def _jump(self, chain: Chain, move: Move, depth: int) -> Move:
-        there = self.ruleset.chains[chain.family, chain.table, move.word]
+        there = self.rules.chains[chain.family, chain.table, move.word]
         so_far = len(self._path)
         end = self._chain(there, depth + 1)
         if end.kind in (Kind.GO_ON, Kind.RETURN):
@@ -191,13 +186,15 @@ class Walk:
         return end
 
     def _rule(self, chain: Chain, rule: Rule) -> Move:
-        self._at = Step(chain.table_name, chain.name, rule.place, rule.text, self.hook)
+        self._standing = (chain, rule)
         for statement in rule.statements:
             move = statement.run(self)
             if move.kind is Kind.BREAK:
                 return BREAK
             if move.kind is not Kind.GO_ON:
-                self._path.append(self._at)
+                self._path.append(
+                    Step(chain.table_name, chain.name, rule.place, rule.text, self.hook)
+                )
                 return move
         return GO_ON
 
@@ -212,10 +209,9 @@ class Walk:
             steps,
             self.connection.helper,
             tuple(self.translations),
-            tuple(self._deeds),
+            tuple(self.deeds),
             possible=frozenset({verdict}),
+            answered=self.connection.answered,
+            connection_mark=self.connection.mark.exact,
+            tracked=self.connection.exists,
         )
-
-
-def _mark(number: int | None, reason: str) -> Value:
-    return Value.unknown(32, reason) if number is None else Value.of(number, 32)

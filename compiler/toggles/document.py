@@ -128,7 +128,8 @@ class DocumentForm:
 
     ``numbers``: the router may give ``1`` where it takes ``"1"``. ``whole``: the object has
     fields of any kind, more than anybody has listed; those that ``read_only`` matches belong
-    to the router and are not written.
+    to the router and are not written. ``login`` is how a push logs in; see
+    :class:`compiler.model.target.Procedure`.
     """
 
     read_request: Request
@@ -138,6 +139,7 @@ class DocumentForm:
     numbers: bool = False
     whole: bool = False
     read_only: str = ""
+    login: str = ""
     options: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType(
             {
@@ -243,7 +245,13 @@ class DocumentForm:
                     request=NATIVE,
                 ),
                 Step(StepName.VERIFY, "reads the object again and compares", request=READ),
+                Step(
+                    StepName.ROLLBACK,
+                    "writes the whole object as it was read at first, and reads it again",
+                    request=NATIVE,
+                ),
             ),
+            login=self.login,
         )
 
     def _own(self, family: Family, text: str) -> dict[str, Scalar]:

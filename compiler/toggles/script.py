@@ -161,6 +161,12 @@ class Place:
             )
         return found
 
+    def without_ours(self, text: str) -> str:
+        """Give a script without our lines, and without the line that says what runs it."""
+        before, _, after = self._parts(text)
+        rest = before + after
+        return rest.partition("\n")[2] if rest.startswith("#!") else rest
+
     def _parts(self, text: str) -> tuple[str, list[str], str]:
         """Split into the text before our lines, our lines without markers, and the text after."""
         lines = text.split("\n")

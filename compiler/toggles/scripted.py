@@ -247,7 +247,7 @@ class ScriptedTarget:
         if not start and self._may_run_unseen(listing):
             doubt = f"{self._place.name} may hold rules of its own, and is not in this text"
         elif (start and foreign_commands(start, self._place.without_ours)) or (
-            False
+            not start and self._in_listing(listing)
         ):
             doubt = f"{self._place.name} holds commands of its own, which are not understood"
         found = self._scripted.surveyed(listing, router, doubt)

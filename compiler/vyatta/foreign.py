@@ -19,7 +19,7 @@ from compiler.evaluate.iptables.targets import target
 from compiler.evaluate.mentions import networks_in
 from compiler.evaluate.ruleset import Chain, Hook, Kind, Move, Rule, Statement
 from compiler.evaluate.statements import End, Match, Perhaps, opaque
-from compiler.evaluate.value import Span, Truth, negated, some
+from compiler.evaluate.value import Span, Truth, name_span, negated, some
 from compiler.evaluate.way import Way
 
 #: A config as nested mappings: words lead to what stands under them.
@@ -209,7 +209,9 @@ class _Family:
         return Chain(self.family, "filter", name, tuple(rules))
 
     def _rule(self, number: str, rule: Tree, final: Kind, names: frozenset[str]) -> Rule:
-        asked = [one for word, node in rule.items() for one in self._match(word, node, rule)]
+        # what a packet is comes first: of GRE nobody needs to wonder which ports it has
+        words = sorted(rule, key=lambda word: word != "protocol")
+        asked = [one for word in words for one in self._match(word, rule[word], rule)]
         done = self._done(leaf(rule, "action"), rule, final, names)
         said = leaf(rule, "description")
         return Rule(f"rule {number}", f"{leaf(rule, 'action')} {said}".strip(), (*asked, done))
@@ -263,6 +265,9 @@ class _Family:
         yield from matches([Group("conntrack", (option,))], self.family)
 
     def _link(self, word: str, node: Tree) -> Iterator[Statement]:
+        if set(node) == {"group"}:
+            yield self._link_group(word, leaf(node, "group"))
+            return
         name = leaf(node, "name") or leaf(node, "interface-name")
         if not name or set(node) - {"name", "interface-name"}:
             yield Perhaps(f"{word} {' '.join(node)} is not understood")
@@ -270,6 +275,21 @@ class _Family:
         inverted, plain = name.startswith("!"), name.removeprefix("!").replace("*", "+")
         option = Option("-i" if word.startswith("in") else "-o", (plain,), inverted)
         yield from matches([Group("", (option,))], self.family)
+
+    def _link_group(self, word: str, name: str) -> Statement:
+        inverted, plain = name.startswith("!"), name.removeprefix("!")
+        held = at(self.tree, "firewall", "group", "interface-group", plain, "interface")
+        if not held:
+            return Perhaps(f"the config does not say what the interface group {plain} holds")
+        spans = [name_span(link) for link in held]
+        incoming = word.startswith("in")
+
+        def test(way: Way) -> Truth:
+            value = way.interface(incoming=incoming)
+            inside = some(span.holds(value) for span in spans)
+            return negated(inside) if inverted else inside
+
+        return Match(test)
 
     def _end(self, side: str, key: str, node: Tree, rule: Tree) -> Iterator[Statement]:
         value = next(iter(node), "")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from compiler.errors import TargetError
 from compiler.model.device import Device
 from compiler.model.effect import Effect, Probe
+from compiler.model.example import typical
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Action, Intent
 from compiler.model.protocol import UDP
@@ -24,6 +25,8 @@ from targets.linux.check import device_findings
 from targets.linux.options import DESCRIPTIONS, Options, option_findings
 
 if TYPE_CHECKING:
+    from compiler.model.datapath import DataPath
+    from compiler.model.survey import Survey
     from targets.linux import nft
 
 
@@ -41,6 +44,13 @@ class LinuxTarget:
         ipv6="yes",
         running_tunnels="cut",
     )
+
+    def examples(self) -> Sequence[Device]:
+        """Give a gateway, and an overlay beside another firewall."""
+        return [
+            typical("linux", self.name),
+            typical("linux-overlay", self.name, options={"mode": "overlay"}),
+        ]
 
     def check(self, device: Device) -> Sequence[Finding]:
         """Find missing or impossible interfaces and option values."""
@@ -105,11 +115,50 @@ class LinuxTarget:
 
         return effects(settings, device, Options.of(device), probes)
 
+    def survey(self, native: str, device: Device | None) -> Survey:
+        """Read a whole foreign ruleset: ``nft -j list ruleset``, nft's language, iptables-save.
+
+        Raises:
+            NativeError: T407.
+        """
+        from targets.linux.survey import survey
+
+        return survey(native, device)
+
+    def alone(self, native: str) -> bool:
+        """Tell whether a text is our table and no other: what the read step prints."""
+        from targets.linux.solve import TABLE
+
+        ours = ("table", "inet", TABLE)
+        tables = [line.split() for line in native.splitlines() if line.lstrip()[:5] == "table"]
+        outside = [line.split() for line in native.splitlines() if line[:1].strip(" \t}#")]
+        allowed = (list(ours), [*ours, "{"], ["delete", *ours])
+        return bool(tables) and all(words in allowed for words in (*tables, *outside))
+
+    def elsewhere(self, facts: Mapping[str, str]) -> str:
+        """Name the tables that are not ours, which the read step leaves out."""
+        from targets.linux.solve import TABLE
+
+        words = facts.get("tables", "").split("table ")
+        return ", ".join(w.strip() for w in words if w.strip() not in ("", f"inet {TABLE}"))
+
+    def data_path(self, settings: nft.Table, device: Device) -> DataPath:
+        """Give the rules themselves to a proof; nothing is modelled."""
+        from targets.linux.datapath import data_path
+
+        return data_path(settings, device, Options.of(device))
+
     def procedure(self, settings: nft.Table, device: Device) -> Procedure:
         """Give the steps of an apply over SSH."""
         from targets.linux.procedure import procedure
 
-        return procedure(settings, Options.of(device))
+        return procedure(settings, Options.of(device), self.render(settings, device))
+
+    def items(self, settings: nft.Table) -> Mapping[str, str]:
+        """List the table flat: each chain with its rules, each set, map and helper."""
+        from targets.linux.listing import items
+
+        return items(settings)
 
     def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:
         """Say what overlays cannot promise and which signatures nft cannot see."""

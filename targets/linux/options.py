@@ -12,6 +12,8 @@ DESCRIPTIONS = {
     "mode": "gateway (default): the whole data path; overlay: a table beside another firewall",
     "forward": "gateway mode: accept (default) or drop what no decision speaks of, LAN to WAN",
     "facts.modules": "kernel modules that exist on the router; stated, they are checked",
+    "facts.kernel": "kernel release as `uname -r` prints it, for surveys of foreign rules: from "
+    "6.0 on no NAT helper is assigned unless a rule does so",
     "facts.ipv6": "whether the router forwards IPv6 (default: whether a zone has an IPv6 network)",
 }
 _VALUES = {"mode": ("gateway", "overlay"), "forward": ("accept", "drop")}

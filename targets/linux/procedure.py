@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from compiler.model.target import Procedure, Step, StepName
+import shlex
+
+from compiler.model.target import Bundle, Guard, Procedure, Step, StepName
+from compiler.source.boothook import hook, unhook
 from targets.linux import nft
 from targets.linux.options import Options
 
@@ -11,26 +14,34 @@ _FILES = (
     "etc/systemd/system/passthru.service"
 )
 _SWITCHES = "/proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"
+_WANTED_BY = "etc/systemd/system/sysinit.target.wants/passthru.service"
 #: Without /etc/protocols nft lists a helper's protocol as a number, which it does not read again.
 _READABLE = '/type "/{s/protocol 6$/protocol tcp/;s/protocol 17$/protocol udp/;}'
-_SAVED = "/var/lib/passthru/before"
+_SAVED = "saved=${PASSTHRU_KEEP:-/var/lib/passthru/before}"
+_DURABLE = "/var/lib/passthru"
+_RC_LOCAL = "/etc/rc.local"
+_UNIT = "/etc/systemd/system/passthru-deadman.service"
+_UNIT_WANTED = "/etc/systemd/system/sysinit.target.wants/passthru-deadman.service"
 
 
-def procedure(table: nft.Table, options: Options) -> Procedure:
+def procedure(table: nft.Table, options: Options, bundle: Bundle) -> Procedure:
     """Give the steps; the staged bundle is the working directory of each script."""
     name = table.name
     steps = (
         Step(
             StepName.FACTS,
-            "kernel, nft, helper modules, who else filters",
-            "uname -r; nft --version; nft list tables; "
-            "for m in nf_conntrack_pptp nf_nat_pptp; do "
-            'modprobe -n -q "$m" && echo "module $m"; done; :',
+            "kernel, nft, helper modules, who else filters, what the next boot would load",
+            _facts(options, bundle),
         ),
         Step(
             StepName.READ,
             "the table as the kernel has it",
-            f"nft list tables | grep -qx 'table inet {name}' || exit 0\nnft list table inet {name}",
+            "tables=$(nft list tables) || exit 1\n"
+            f"if printf '%s\\n' \"$tables\" | grep -qx 'table inet {name}'; then\n"
+            f"\tnft list table inet {name}\n"
+            "else\n"
+            f"\tprintf 'table inet {name} {{\\n}}\\n'\n"
+            "fi",
         ),
         Step(StepName.CHECK, "nft accepts the rules", "nft -c -f etc/passthru/passthru.nft"),
         Step(StepName.ARM, "keep what is there now", _keep(name)),
@@ -41,42 +52,109 @@ def procedure(table: nft.Table, options: Options) -> Procedure:
             f"set -e\nnft list table inet {name}"
             + ('\n[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ]' if options.gateway else ""),
         ),
-        Step(StepName.CONFIRM, "forget the saved state", f"rm -rf {_SAVED}"),
+        Step(
+            StepName.CONFIRM,
+            "forget the saved state",
+            f'{_SAVED}\n[ -n "${{PASSTHRU_KEEP-}}" ] || rm -rf "$saved"',
+        ),
         Step(StepName.ROLLBACK, "bring back what was there", _bring_back()),
     )
-    return Procedure("ssh", steps)
+    return Procedure("ssh", steps, Guard("/run/passthru", _DURABLE, _hook(), _unhook()))
+
+
+def _facts(options: Options, bundle: Bundle) -> str:
+    """Print facts; ``stale`` names what the next boot would load and is not what it should be."""
+    own = {file.path: file.sha256 for file in bundle.files if file.path.startswith("etc/")}
+    current = "\n".join(
+        f'[ "$(sha256sum </{shlex.quote(path)} 2>/dev/null)" = "{digest}  -" ] || '
+        f'stale="$stale "{shlex.quote(path)}'
+        for path, digest in own.items()
+    )
+    forwards = (
+        '[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || stale="$stale ip_forward"\n'
+        if options.gateway
+        else ""
+    )
+    return f"""echo "kernel=$(uname -r)"
+echo "nft=$(nft --version)"
+echo "tables=$(nft list tables | tr '\\n' ' ')"
+modules=
+for module in nf_conntrack_pptp nf_nat_pptp; do
+	! modprobe -n -q "$module" || modules="$modules $module"
+done
+echo "modules=${{modules# }}"
+stale=
+{current}
+[ ! -d /run/systemd/system ] || [ -L /{_WANTED_BY} ] || stale="$stale passthru.service"
+{forwards}echo "stale=${{stale# }}" """.rstrip()
 
 
 def _keep(name: str) -> str:
     return f"""set -e
-rm -rf {_SAVED}
-mkdir -p {_SAVED}
-printf 'table inet {name}\\ndelete table inet {name}\\n' > {_SAVED}/rules.nft
+{_SAVED}
+[ -n "${{PASSTHRU_KEEP-}}" ] || rm -rf "$saved"
+mkdir -p "$saved"
+printf 'table inet {name}\\ndelete table inet {name}\\n' > "$saved/rules.nft"
 if nft list tables | grep -qx 'table inet {name}'; then
-	nft list table inet {name} | sed '{_READABLE}' >> {_SAVED}/rules.nft
+	nft list table inet {name} | sed '{_READABLE}' >> "$saved/rules.nft"
 fi
+nft -c -f "$saved/rules.nft"
 for file in {_FILES}; do
 	[ ! -e "/$file" ] || printf '%s\\n' "$file"
-done > {_SAVED}/list
-[ ! -s {_SAVED}/list ] || tar -C / -cf {_SAVED}/files.tar -T {_SAVED}/list
+done > "$saved/list"
+# shellcheck disable=SC2046 # a list of names without spaces; not every tar reads one
+[ ! -s "$saved/list" ] || tar -C / -cf "$saved/files.tar" $(cat "$saved/list")
 for switch in {_SWITCHES}; do
 	[ ! -r "$switch" ] || printf '%s %s\\n' "$switch" "$(cat "$switch")"
-done > {_SAVED}/switches"""
+done > "$saved/switches"
+[ ! -L /{_WANTED_BY} ] || : > "$saved/enabled"
+"""
 
 
 def _bring_back() -> str:
     return f"""set -e
-[ -f {_SAVED}/rules.nft ] || {{ echo 'nothing is saved' >&2; exit 1; }}
+{_SAVED}
+[ -f "$saved/rules.nft" ] || {{ echo 'nothing is saved' >&2; exit 1; }}
 while read -r switch value; do
 	[ "$(cat "$switch")" = "$value" ] || printf '%s\\n' "$value" > "$switch"
-done < {_SAVED}/switches
-nft -f {_SAVED}/rules.nft
-if [ ! -f {_SAVED}/files.tar ] && [ -d /run/systemd/system ]; then
-	systemctl disable passthru.service || :
+done < "$saved/switches"
+nft -f "$saved/rules.nft"
+if [ ! -f "$saved/enabled" ] && [ -L /{_WANTED_BY} ]; then
+	rm -f /{_WANTED_BY}
 fi
 for file in {_FILES}; do
 	rm -rf "/$file"
 done
-[ ! -f {_SAVED}/files.tar ] || tar -C / -xf {_SAVED}/files.tar
+[ ! -f "$saved/files.tar" ] || tar -C / -xf "$saved/files.tar"
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
-rm -rf {_SAVED}"""
+[ -n "${{PASSTHRU_KEEP-}}" ] || rm -rf "$saved"
+"""
+
+
+def _hook() -> str:
+    """Run the guard at boot, after our rules are loaded and before there is a network."""
+    return f"""if [ -d /run/systemd/system ]; then
+	mkdir -p {_UNIT_WANTED.rpartition("/")[0]} || exit 1
+	cat >{_UNIT} <<'UNIT' || exit 1
+[Unit]
+Description=passthru: take back a push that nobody confirmed
+Wants=network-pre.target
+Before=network-pre.target shutdown.target
+After=passthru.service nftables.service systemd-modules-load.service
+RequiresMountsFor={_DURABLE}
+Conflicts=shutdown.target
+DefaultDependencies=no
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh {_DURABLE}/deadman/guard boot
+UNIT
+	ln -sf ../passthru-deadman.service {_UNIT_WANTED}
+	exit
+fi
+{hook(_RC_LOCAL, _DURABLE)}"""
+
+
+def _unhook() -> str:
+    return f"""rm -f {_UNIT} {_UNIT_WANTED}
+{unhook(_RC_LOCAL)}"""

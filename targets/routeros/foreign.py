@@ -173,7 +173,9 @@ class _Builder:
 
     def rule(self, command: Command, found: Mapping[str, str]) -> Rule:
         text = " ".join(word for word in command.words)[:200]
-        asked = [one for item in found.items() for one in self._match(*item, found)]
+        # what a packet is comes first: of GRE nobody needs to wonder which ports it has
+        items = sorted(found.items(), key=lambda item: item[0] != "protocol")
+        asked = [one for item in items for one in self._match(*item, found)]
         done = self._action(found)
         statements = (*asked, *done) if done else ()
         return Rule(f"line {command.first + 1}", text, statements)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.namespaces import missing
-from tests.lab.network import Lab
+from compiler.prove.lab.namespaces import missing
+from compiler.prove.lab.network import Lab
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,9 @@ from ipaddress import ip_address, ip_network
 from compiler.evaluate import Ends, Outcome, Packet, Ruleset, Verdict
 from compiler.model.device import Address
 from compiler.model.protocol import AH, ESP, GRE, TCP, UDP
-from tests.lab import packets as wire
-from tests.lab.network import ROUTER_WAN, VIA_WAN2, Lab
+from compiler.prove.lab import packets as wire
+from compiler.prove.lab.network import Lab
+from tests.prove.lab.office import ROUTER_WAN, VIA_WAN2
 
 ICMP, ICMPV6, L2TP = 1, 58, 115
 PORTS = (22, 53, 80, 443, 500, 1024, 1701, 1723, 4500, 40000)

@@ -16,13 +16,13 @@ from compiler.evaluate import Packet, Ruleset, Verdict, load_nft
 from compiler.model.device import Address
 from compiler.model.effect import Direction, Effect, HelperState, Probe
 from compiler.model.judge import probes
+from compiler.prove.lab.network import Lab
 from targets.linux import TARGET
 from targets.linux.effects import sample_payload
 from tests.conformance.passthru_conformance import strategies
 from tests.conformance.passthru_conformance.cases import Case
 from tests.conformance.passthru_conformance.situations import Situation, situation
 from tests.evaluate.court import router_addresses
-from tests.lab.network import Lab
 from tests.targets.linux.support import ZONES
 
 pytestmark = pytest.mark.kernel

@@ -92,6 +92,14 @@ def test_what_is_not_understood_leaves_the_verdict_unknown(statement: Any) -> No
     assert ruleset.forward(other).verdict is Verdict.PASS
 
 
+def test_a_chain_without_a_name_is_listed_as_text_and_not_understood() -> None:
+    """What nft 1.0.6 makes of ``tcp dport 1723 jump { drop; }`` in JSON."""
+    ruleset = listing(("f", base(), [[port(1723), "jump {\n\t\t\tdrop\n\t\t}"], [ACCEPT]]))
+    assert ruleset.forward(PPTP).verdict is Verdict.UNKNOWN
+    other = Packet(CLIENT, SERVER, TCP, "br-lan", "wan", 40000, 80, b"")
+    assert ruleset.forward(other).verdict is Verdict.PASS
+
+
 def test_a_set_that_rules_fill_is_not_taken_at_its_word() -> None:
     filled = {
         "family": "inet",

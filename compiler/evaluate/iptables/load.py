@@ -11,13 +11,18 @@ from compiler.errors import NativeError
 from compiler.evaluate.iptables.matches import matches
 from compiler.evaluate.iptables.options import Group, grouped
 from compiler.evaluate.iptables.targets import target
-from compiler.evaluate.ruleset import Chain, Hook, Rule, Ruleset, Statement
+from compiler.evaluate.mentions import networks_in
+from compiler.evaluate.ruleset import Chain, Hook, Rule, Statement
+from compiler.evaluate.statements import opaque
+from compiler.evaluate.walk import Ruleset
 from compiler.model.finding import Code, Place
 
 #: Priorities of the tables' hooks (include/uapi/linux/netfilter_ipv4.h).
 _PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}
 _HOOKS = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
-_CHAIN = re.compile(r":(\S+) (ACCEPT|DROP|-)(?: \[\d+:\d+\])?")
+_CHAIN = re.compile(r":(\S+)\s+(ACCEPT|DROP|-)(?:\s+\[\d+:\d+\])?")
+#: Options of a rule that belong to no extension.
+_GENERAL = frozenset({"-s", "-d", "-i", "-o", "-p", "-f"})
 _COUNTERS = re.compile(r"\[\d+:\d+\] ")
 
 
@@ -49,8 +54,23 @@ def load_iptables(v4_text: str | None, v6_text: str | None) -> Ruleset:
     notes = tuple(
         f"there is no listing for {f} packets" for f in ("ip", "ip6") if f not in families
     )
-    offloads = any("FLOWOFFLOAD" in r.text for chain in chains.values() for r in chain.rules)
-    return Ruleset(chains, notes, frozenset(families), offloads, xtables=True)
+    rules = [rule.text for chain in chains.values() for rule in chain.rules]
+    return Ruleset(
+        chains,
+        notes,
+        frozenset(families),
+        any("FLOWOFFLOAD" in text for text in rules),
+        xtables=True,
+        links=frozenset(link for text in rules for link in _links(text)),
+        networks=frozenset(network for text in rules for network in networks_in(text)),
+    )
+
+
+def _links(text: str) -> Iterator[str]:
+    for option in grouped(_words(text))[0].options:
+        if option.name in ("-i", "-o") and option.argument:
+            name = option.argument
+            yield f"{name[:-1]}*" if name.endswith("+") else name
 
 
 class _Reader:
@@ -73,8 +93,10 @@ class _Reader:
                 table = None
             elif said.startswith("*") and table is None and said[1:] in _PRIORITIES:
                 table = _Table(said[1:])
+                if any(one.name == table.name for one in found):
+                    raise self._unreadable(f"table {table.name} stands twice", number)
             elif table is None:
-                raise self._unreadable(f"this stands outside of any table: {said}", number)
+                raise self._unreadable(f"this stands outside of any table: {said[:80]}", number)
             else:
                 self._line(table, said, number)
         if table is not None:
@@ -94,8 +116,10 @@ class _Reader:
         rule = _COUNTERS.sub("", said, count=1) if said.startswith("[") else said
         word, _, rest = rule.partition(" ")
         chain, _, options = rest.partition(" ")
-        if word != "-A" or chain not in table.chains:
-            raise self._unreadable(f"this is no rule of a chain of this table: {said}", number)
+        if word in ("-A", "--append") and chain in _HOOKS and chain not in table.chains:
+            table.chains[chain], table.rules[chain] = "ACCEPT", []
+        if word not in ("-A", "--append") or chain not in table.chains:
+            raise self._unreadable(f"this is no rule of a chain of this table: {said[:80]}", number)
         table.rules[chain].append((number, options.strip()))
 
     def _unreadable(self, message: str, line: int) -> NativeError:
@@ -128,8 +152,16 @@ def _statements(text: str, family: str, chains: frozenset[str]) -> tuple[Stateme
     groups = grouped(_words(text))
     asked: list[Statement] = [*matches(groups[:-1], family)]
     last: Group = groups[-1]
-    done = target(last, family, chains) if last.name else []
+    if not last.name:
+        return (*asked, *_nameless(groups[0]))
+    done = target(last, family, chains)
     return (*asked, *done) if done else ()
+
+
+def _nameless(general: Group) -> list[Statement]:
+    """Give what a rule without a target does: nothing, unless it is written in an odd way."""
+    odd = [option for option in general.options if option.name not in _GENERAL]
+    return [opaque(f"{odd[0]} is not understood")] if odd else []
 
 
 def _words(text: str) -> list[str]:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
 
 from compiler.evaluate import lookups, names
 from compiler.evaluate.connection import STATUS
 from compiler.evaluate.iptables.options import Group, Option
 from compiler.evaluate.packet import STATES
-from compiler.evaluate.statements import Match, Perhaps, Reader, Test
-from compiler.evaluate.value import Span, Truth, Value, every, name_number, name_span, negated, some
-
-if TYPE_CHECKING:
-    from compiler.evaluate.ruleset import Statement
-    from compiler.evaluate.walk import Walk
+from compiler.evaluate.ruleset import Statement
+from compiler.evaluate.statements import Match, Perhaps, Test
+from compiler.evaluate.value import Span, Truth, Value, every, name_span, negated, some
+from compiler.evaluate.way import Reader, Way
 
 _Compiler = Callable[[Option, str], Test]
 _PORTED = {"tcp", "udp", "sctp", "dccp", "udplite"}
@@ -26,12 +23,23 @@ def matches(groups: Sequence[Group], family: str) -> Iterator[Statement]:
     for group in groups:
         if group.name == "comment":
             continue
+        if group.name == "rpfilter":
+            yield Match(_reverse_path(group))
+            continue
         known = _MATCHES.get(group.name)
+        implied = {} if group.name else _implied(group)
         for option in group.options:
-            compile_ = (known or {}).get(option.name)
+            compile_ = (known or {}).get(option.name) or implied.get(option.name)
             yield _statement(compile_, option, family, group)
         if known is None and not group.options:
             yield Perhaps(f"the match '{group.name}' is not understood")
+
+
+def _implied(general: Group) -> Mapping[str, _Compiler]:
+    """Give the options of the match that ``-p`` brings along, as in ``-p udp --dport 500``."""
+    named = next((o for o in general.options if o.name == "-p" and not o.inverted), None)
+    words = {"6": "tcp", "17": "udp", "1": "icmp", "ipv6-icmp": "icmp6", "icmpv6": "icmp6"}
+    return _MATCHES.get(words.get(named.argument, named.argument), {}) if named else {}
 
 
 def _statement(compile_: _Compiler | None, option: Option, family: str, group: Group) -> Statement:
@@ -43,9 +51,9 @@ def _statement(compile_: _Compiler | None, option: Option, family: str, group: G
         test = compile_(option, family)
     except (ValueError, KeyError, IndexError):
         return Perhaps(f"{option} is not understood")
-    signed: Test = (lambda walk: negated(test(walk))) if option.inverted else test
+    signed: Test = (lambda way: negated(test(way))) if option.inverted else test
     if _ends_at_state(option, group):
-        return Match(lambda walk: signed(walk) if walk.connection.exists else True)
+        return Match(lambda way: signed(way) if way.connection.exists else True)
     return Match(signed)
 
 
@@ -55,6 +63,17 @@ def _ends_at_state(option: Option, group: Group) -> bool:
     return group.name == "conntrack" and stated and option.name != "--ctstate"
 
 
+def _reverse_path(group: Group) -> Test:
+    """Ask whether the route back leads out where the packet came in (xt_rpfilter)."""
+    inverted = any(option.name == "--invert" for option in group.options)
+
+    def test(way: Way) -> Truth:
+        found = Span.of(1).holds(lookups.routed_back(way))
+        return negated(found) if inverted else found
+
+    return test
+
+
 #: Matches that are about time, chance or the past.
 _AT_TIMES = frozenset(
     {"limit", "hashlimit", "recent", "connlimit", "quota", "statistic", "time", "connbytes"}
@@ -62,8 +81,8 @@ _AT_TIMES = frozenset(
 
 
 def _holds(read: Reader, *spans: Span) -> Test:
-    def test(walk: Walk) -> Truth:
-        value = read(walk)
+    def test(way: Way) -> Truth:
+        value = read(way)
         return False if value is None else some(span.holds(value) for span in spans)
 
     return test
@@ -71,16 +90,26 @@ def _holds(read: Reader, *spans: Span) -> Test:
 
 def _network(*, destination: bool) -> _Compiler:
     def compile_(option: Option, family: str) -> Test:
-        text, _, mask = option.argument.partition("/")
-        number, bits = int(ip_address(text)), _mask_bits(mask, 32 if family == "ip" else 128)
+        width = 32 if family == "ip" else 128
+        parts = [_masked(part, width) for part in option.argument.split(",")]
 
-        def test(walk: Walk) -> Truth:
-            value = lookups.address(walk, destination=destination)
-            return False if value is None else Span.of(number & bits).holds(value.masked(bits))
+        def test(way: Way) -> Truth:
+            value = lookups.address(way, destination=destination)
+            if value is None:
+                return False
+            return some(Span.of(number).holds(value.masked(bits)) for number, bits in parts)
 
         return test
 
     return compile_
+
+
+def _masked(part: str, width: int) -> tuple[int, int]:
+    text, _, mask = part.partition("/")
+    address, bits = ip_address(text), _mask_bits(mask, width)
+    if address.max_prefixlen != width:
+        raise ValueError(part)
+    return int(address) & bits, bits
 
 
 def _mask_bits(text: str, width: int) -> int:
@@ -95,13 +124,13 @@ def _interface(option: Option, family: str) -> Test:
     wanted = name_span(f"{name[:-1]}*" if name.endswith("+") else name)
     if name == "+":
         wanted = Span(0, (1 << 128) - 1)
-    return _holds(lambda walk: walk.interface(incoming=option.name == "-i"), wanted)
+    return _holds(lambda way: way.interface(incoming=option.name == "-i"), wanted)
 
 
 def _protocol(option: Option, family: str) -> Test:
-    word = option.argument
+    word = {"all": "ip"}.get(option.argument, option.argument)
     number: int = names.LAYER4[word] if word in names.LAYER4 else int(word)
-    return _holds(lookups.layer4, Span.of(number)) if number else lambda walk: True
+    return _holds(lookups.layer4, Span.of(number)) if number else lambda way: True
 
 
 def _range(text: str, separator: str = ":", largest: int = 0xFFFF) -> Span:
@@ -118,7 +147,7 @@ def _ports(*offsets: int) -> _Compiler:
     def compile_(option: Option, family: str) -> Test:
         spans = [_range(part) for part in option.argument.split(",")]
         tests = [_holds(lookups.bits("th", offset, 16), *spans) for offset in offsets]
-        return lambda walk: some(test(walk) for test in tests)
+        return lambda way: some(test(way) for test in tests)
 
     return compile_
 
@@ -126,11 +155,15 @@ def _ports(*offsets: int) -> _Compiler:
 def _tcp_flags(option: Option, family: str) -> Test:
     mask, wanted = (_flags(text) for text in option.arguments[:2])
 
-    def test(walk: Walk) -> Truth:
-        value = walk.read("th", 104, 8)
+    def test(way: Way) -> Truth:
+        value = way.read("th", 104, 8)
         return False if value is None else Span.of(wanted).holds(value.masked(mask))
 
     return test
+
+
+def _syn(option: Option, family: str) -> Test:
+    return _tcp_flags(Option("--tcp-flags", ("FIN,SYN,RST,ACK", "SYN")), family)
 
 
 def _flags(text: str) -> int:
@@ -142,7 +175,7 @@ def _flags(text: str) -> int:
 def _icmp(words: Mapping[str, int]) -> _Compiler:
     def compile_(option: Option, family: str) -> Test:
         if option.argument in ("any", "255"):
-            return lambda walk: True
+            return lambda way: True
         kind, slash, code = option.argument.partition("/")
         type_ = _holds(
             lookups.bits("th", 0, 8), Span.of(words[kind] if kind in words else int(kind))
@@ -150,7 +183,7 @@ def _icmp(words: Mapping[str, int]) -> _Compiler:
         if not slash:
             return type_
         code_ = _holds(lookups.bits("th", 8, 8), Span.of(int(code)))
-        return lambda walk: every((type_(walk), code_(walk)))
+        return lambda way: every((type_(way), code_(way)))
 
     return compile_
 
@@ -160,10 +193,10 @@ def _mark(*, connection: bool) -> _Compiler:
         wanted, slash, mask = option.argument.partition("/")
         bits = int(mask, 0) if slash else 0xFFFFFFFF
 
-        def test(walk: Walk) -> Truth:
-            if connection and not walk.connection.exists:
+        def test(way: Way) -> Truth:
+            if connection and not way.connection.exists:
                 return option.inverted
-            value = walk.connection.mark if connection else walk.mark
+            value = way.connection.mark if connection else way.mark
             return Span.of(int(wanted, 0)).holds(value.masked(bits))
 
         return test
@@ -176,22 +209,22 @@ def _states(option: Option, family: str) -> Test:
     wanted = sum(STATES[word] for word in words if word not in ("snat", "dnat"))
     translated = sum(STATUS[word] for word in words if word in ("snat", "dnat"))
 
-    def test(walk: Walk) -> Truth:
-        entry = walk.connection
+    def test(way: Way) -> Truth:
+        entry = way.connection
         moved = entry.status.any_of(translated) if entry.exists and translated else False
         return some((bool(entry.state_bit & wanted), moved))
 
     return test
 
 
-def _entry(read: Callable[[Walk], Value], wanted: Callable[[str, str], Span]) -> _Compiler:
+def _entry(read: Callable[[Way], Value], wanted: Callable[[str, str], Span]) -> _Compiler:
     """Test something of the connection's entry; without one the match fails, inverted or not."""
 
     def compile_(option: Option, family: str) -> Test:
         span = wanted(option.argument, family)
 
-        def test(walk: Walk) -> Truth:
-            return span.holds(read(walk)) if walk.connection.exists else option.inverted
+        def test(way: Way) -> Truth:
+            return span.holds(read(way)) if way.connection.exists else option.inverted
 
         return test
 
@@ -206,28 +239,35 @@ def _network_span(text: str, family: str) -> Span:
 def _tuple(direction: str, part: str) -> _Compiler:
     wanted = _network_span if part.endswith("addr") else (lambda text, family: _range(text))
     if direction == "original":
-        return _entry(lambda walk: walk.connection.original[part], wanted)
-    return _entry(lambda walk: walk.connection.answers[part], wanted)
+        return _entry(lambda way: way.connection.original[part], wanted)
+    return _entry(lambda way: way.connection.answers[part], wanted)
 
 
 def _status(option: Option, family: str) -> Test:
     words = {"NONE": 0, "SEEN_REPLY": 2} | {word.upper(): bit for word, bit in STATUS.items()}
     mask = sum(words[word] for word in option.argument.split(","))
 
-    def test(walk: Walk) -> Truth:
-        return walk.connection.status.any_of(mask) if walk.connection.exists else option.inverted
+    def test(way: Way) -> Truth:
+        return way.connection.status.any_of(mask) if way.connection.exists else option.inverted
 
     return test
 
 
-def _helper_name(walk: Walk) -> Value:
-    return Value.of(name_number(walk.connection.helper), 128)
+def _helper(option: Option, family: str) -> Test:
+    """Ask for the helper that has announced the connection (xt_helper.c); an empty name: any."""
+    wanted = option.argument
+
+    def test(way: Way) -> Truth:
+        master = way.connection.master_helper if way.connection.exists else ""
+        return bool(master) and (not wanted or wanted.startswith(master))
+
+    return test
 
 
 def _kind(*, destination: bool) -> _Compiler:
     def compile_(option: Option, family: str) -> Test:
         spans = [Span.of(names.ROUTES[word.lower()]) for word in option.argument.split(",")]
-        return _holds(lambda walk: lookups.address_kind(walk, destination=destination), *spans)
+        return _holds(lambda way: lookups.address_kind(way, destination=destination), *spans)
 
     return compile_
 
@@ -236,7 +276,7 @@ def _address_range(*, destination: bool) -> _Compiler:
     def compile_(option: Option, family: str) -> Test:
         first, _, last = option.argument.partition("-")
         span = Span(int(ip_address(first)), int(ip_address(last or first)))
-        return _holds(lambda walk: lookups.address(walk, destination=destination), span)
+        return _holds(lambda way: lookups.address(way, destination=destination), span)
 
     return compile_
 
@@ -267,14 +307,23 @@ _MATCHES: Mapping[str, Mapping[str, _Compiler]] = {
     "": {
         "-s": _network(destination=False),
         "-d": _network(destination=True),
-        "-f": lambda option, family: lambda walk: False,
+        "-f": lambda option, family: lambda way: False,
         "-i": _interface,
         "-o": _interface,
         "-p": _protocol,
     },
     **dict.fromkeys(_PORTED, _PORT_OPTIONS),
-    "tcp": {**_PORT_OPTIONS, "--tcp-flags": _tcp_flags},
-    "multiport": {"--sports": _ports(0), "--dports": _ports(16), "--ports": _ports(0, 16)},
+    "tcp": {**_PORT_OPTIONS, "--tcp-flags": _tcp_flags, "--syn": _syn},
+    "multiport": {
+        "--sports": _ports(0),
+        "--dports": _ports(16),
+        "--ports": _ports(0, 16),
+        "--sport": _ports(0),
+        "--dport": _ports(16),
+        "--port": _ports(0, 16),
+    },
+    # What is forwarded is routed, not bridged.
+    "physdev": {"--physdev-is-bridged": lambda option, family: lambda way: False},
     "icmp": {"--icmp-type": _icmp(names.ICMP_TYPES)},
     "icmp6": {"--icmpv6-type": _icmp(names.ICMPV6_TYPES)},
     "mark": {"--mark": _mark(connection=False)},
@@ -293,11 +342,11 @@ _MATCHES: Mapping[str, Mapping[str, _Compiler]] = {
         "--ctrepldstport": _tuple("reply", "proto-dst"),
         "--ctstatus": _status,
         "--ctdir": _entry(
-            lambda walk: Value.of(int(walk.packet.reply), 8),
+            lambda way: Value.of(int(way.packet.reply), 8),
             lambda text, family: Span.of(names.DIRECTIONS[text.lower()]),
         ),
     },
-    "helper": {"--helper": _entry(_helper_name, lambda text, family: Span.of(name_number(text)))},
+    "helper": {"--helper": _helper},
     "addrtype": {"--src-type": _kind(destination=False), "--dst-type": _kind(destination=True)},
     "iprange": {
         "--src-range": _address_range(destination=False),

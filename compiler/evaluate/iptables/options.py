@@ -46,8 +46,19 @@ class Group:
 _FREE_TEXT = frozenset({"--comment", "--log-prefix", "--nflog-prefix"})
 
 
-def grouped(words: Sequence[str]) -> list[Group]:
+#: Other ways to write an option by hand (iptables(8), iptables-extensions(8)).
+_ALIASES = {
+    "--jump": "-j", "--goto": "-g", "--match": "-m", "--protocol": "-p", "--proto": "-p",
+    "--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d", "--in-interface": "-i",
+    "--out-interface": "-o", "--fragment": "-f", "--source-port": "--sport",
+    "--destination-port": "--dport", "--source-ports": "--sports",
+    "--destination-ports": "--dports",
+}  # fmt: skip
+
+
+def grouped(written: Sequence[str]) -> list[Group]:
     """Group the words of a rule: general options, each ``-m``, the target (nameless if none)."""
+    words = [_ALIASES.get(word, word) for word in written]
     groups: list[tuple[str, list[Option], bool]] = [("", [], False)]
     has_target = inverted = False
     at = 0
@@ -61,14 +72,22 @@ def grouped(words: Sequence[str]) -> list[Group]:
             has_target = has_target or word != "-m"
             at += 2
             continue
-        end = at + 1 + (word in _FREE_TEXT)
+        start = at + 1
+        if _inverts_argument(words[start : start + 2]):
+            inverted, start = True, start + 1
+        end = start + (word in _FREE_TEXT)
         while end < len(words) and not _starts_option(words[end]):
             end += 1
-        groups[-1][1].append(Option(word, tuple(words[at + 1 : end]), inverted))
+        groups[-1][1].append(Option(word, tuple(words[start:end]), inverted))
         inverted, at = False, end
     if not has_target:
         groups.append(("", [], False))
     return [Group(name, tuple(options), goto) for name, options, goto in groups]
+
+
+def _inverts_argument(words: Sequence[str]) -> bool:
+    """Tell ``! br0`` after ``-i``, as iptables before 1.4.3 wrote it."""
+    return len(words) == 2 and words[0] == "!" and not _starts_option(words[1])
 
 
 def _starts_option(word: str) -> bool:

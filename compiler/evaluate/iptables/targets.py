@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
 from compiler.evaluate import lookups
 from compiler.evaluate.iptables.options import Group
@@ -15,15 +14,14 @@ from compiler.evaluate.statements import (
     End,
     Nat,
     NoTrack,
-    Reader,
+    Perhaps,
     SetMark,
+    Write,
     opaque,
 )
 from compiler.evaluate.value import Value
+from compiler.evaluate.way import Reader, Way
 from compiler.model.protocol import TCP, UDP
-
-if TYPE_CHECKING:
-    from compiler.evaluate.walk import Walk
 
 _Compiler = Callable[[Group, str], list[Statement]]
 _FULL = 0xFFFFFFFF
@@ -58,6 +56,7 @@ _VERDICTS = {
 _HARMLESS = frozenset({
     "LOG", "NFLOG", "ULOG", "TCPMSS", "TCPOPTSTRIP", "AUDIT", "TRACE", "CLASSIFY", "CHECKSUM",
     "TEE", "SECMARK", "CONNSECMARK", "SET", "IDLETIMER", "LED", "RATEEST", "FLOWOFFLOAD",
+    "IMQ", "ACCOUNT", "NETFLOW",
 })  # fmt: skip
 
 
@@ -66,7 +65,7 @@ def _options(group: Group) -> dict[str, str]:
 
 
 def _mark(group: Group, family: str) -> list[Statement]:
-    return [SetMark(_changed(lambda walk: walk.mark, _options(group)))]
+    return [SetMark(_changed(lambda way: way.mark, _options(group)))]
 
 
 def _changed(read: Reader, options: dict[str, str]) -> Reader:
@@ -83,8 +82,8 @@ def _changed(read: Reader, options: dict[str, str]) -> Reader:
         "--xor-mark": (-1, value),
     }[name]
 
-    def changed(walk: Walk) -> Value | None:
-        found = read(walk)
+    def changed(way: Way) -> Value | None:
+        found = read(way)
         return None if found is None else found.masked(keep, flip)
 
     return changed
@@ -99,9 +98,9 @@ def _connection_mark(group: Group, family: str) -> list[Statement]:
                 SetMark(lookups.unknown(32, "a mark is copied in part"), "--save-mark" in options)
             ]
         if "--save-mark" in options:
-            return [SetMark(lambda walk: walk.mark, connection=True)]
-        return [SetMark(lambda walk: walk.connection.mark if walk.connection.exists else walk.mark)]
-    return [SetMark(_changed(lambda walk: walk.connection.mark, options), connection=True)]
+            return [SetMark(lambda way: way.mark, connection=True)]
+        return [SetMark(lambda way: way.connection.mark if way.connection.exists else way.mark)]
+    return [SetMark(_changed(lambda way: way.connection.mark, options), connection=True)]
 
 
 def _ct(group: Group, family: str) -> list[Statement]:
@@ -157,7 +156,33 @@ def _own_address(kind: str) -> _Compiler:
     return compile_
 
 
+def _trigger(group: Group, family: str) -> list[Statement]:
+    """Compile Broadcom's port triggers (ipt_TRIGGER): ``in`` accepts what was triggered."""
+    kind = _options(group)["--trigger-type"]
+    if kind == "out":
+        return []
+    if kind != "in":
+        return [opaque("what port triggers send on depends on the past")]
+    return [Perhaps("a port trigger holds at times"), End(Move(Kind.ACCEPT))]
+
+
+def _overwrite(four: tuple[int, int], six: tuple[int, int]) -> _Compiler:
+    """Compile a target that changes a field of the IP header; what to is not looked at."""
+
+    def compile_(group: Group, family: str) -> list[Statement]:
+        offset, width = four if family == "ip" else six
+        changed = lookups.unknown(width, f"{group.name} has changed this field")
+        return [Write("nh", offset, width, changed)]
+
+    return compile_
+
+
 _TARGETS: Mapping[str, _Compiler] = {
+    "TRIGGER": _trigger,
+    "TTL": _overwrite((64, 8), (56, 8)),
+    "HL": _overwrite((64, 8), (56, 8)),
+    "DSCP": _overwrite((8, 8), (4, 8)),
+    "TOS": _overwrite((8, 8), (4, 8)),
     "MARK": _mark,
     "CONNMARK": _connection_mark,
     "CT": _ct,

@@ -7,14 +7,11 @@ they are added here again. Sources: RFC 791, 8200, 768, 9293, 792, 4443, 4303, 4
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from compiler.evaluate.nft import constant as c
 from compiler.evaluate.packet import DCCP, ICMP, ICMPV6, SCTP, UDPLITE
+from compiler.evaluate.way import Way
 from compiler.model.protocol import AH, ESP, TCP, UDP
-
-if TYPE_CHECKING:
-    from compiler.evaluate.walk import Walk
 
 Field = tuple[str, int, c.Type]
 
@@ -87,7 +84,7 @@ _LAYER4 = {
 }  # fmt: skip
 
 
-def fits(protocol: str, walk: Walk) -> bool:
+def fits(protocol: str, way: Way) -> bool:
     """Tell whether a packet has the header at all."""
-    family, layer4 = walk.packet.family, walk.layer4
+    family, layer4 = way.packet.family, way.layer4
     return _FAMILY.get(protocol, family) == family and _LAYER4.get(protocol, layer4) == layer4

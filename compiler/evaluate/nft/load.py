@@ -8,10 +8,12 @@ from typing import Any
 
 from compiler.errors import NativeError
 from compiler.evaluate import names
+from compiler.evaluate.mentions import links_of, networks_of
 from compiler.evaluate.nft.objects import Helper, Name, Objects, Scope
 from compiler.evaluate.nft.statement import statements
 from compiler.evaluate.nft.text import rule_text
-from compiler.evaluate.ruleset import Chain, Hook, Rule, Ruleset
+from compiler.evaluate.ruleset import Chain, Hook, Rule
+from compiler.evaluate.walk import Ruleset
 from compiler.model.finding import Code, Place
 
 FILE = "nft -j list ruleset"
@@ -85,7 +87,13 @@ class _Listing:
             for e in self._each("chain")
         }
         offloads = any("flow" in part for e in self._each("rule") for part in e["expr"])
-        return Ruleset(chains, tuple(self._notes()), offloads=offloads)
+        return Ruleset(
+            chains,
+            tuple(self._notes()),
+            offloads=offloads,
+            links=frozenset(links_of(self._entries)),
+            networks=frozenset(networks_of([entry for _, entry in self._entries])),
+        )
 
     def _each(self, *words: str) -> Iterator[dict[str, Any]]:
         """Give the entries of some kinds that belong to the families that are read."""
@@ -96,6 +104,11 @@ class _Listing:
     def _filled(self) -> Iterator[Name]:
         """Give the sets that rules add to or delete from."""
         for entry in self._each("rule"):
+            if not all(isinstance(part, dict) for part in entry["expr"]):
+                # A chain without a name, which nft lists as text; it may do anything in its table.
+                sets = (_name(e) for e in self._each("set", "map"))
+                yield from (name for name in sets if name[:2] == (entry["family"], entry["table"]))
+                continue
             for part in entry["expr"]:
                 inner = part.get("set") or part.get("map")
                 if isinstance(inner, dict):

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.evaluate.elements import Elements
 from compiler.evaluate.nft import constant as c
 from compiler.evaluate.nft.objects import Scope
 from compiler.evaluate.nft.operand import Operand, operand, operands
 from compiler.evaluate.ruleset import BREAK, GO_ON, Kind, Move
-from compiler.evaluate.statements import Match, Reader
+from compiler.evaluate.statements import Match
 from compiler.evaluate.value import Span, Truth, Value, negated
-
-if TYPE_CHECKING:
-    from compiler.evaluate.walk import Walk
+from compiler.evaluate.way import Reader, Way
 
 _PLAIN = {"accept": Kind.ACCEPT, "drop": Kind.DROP, "return": Kind.RETURN, "continue": Kind.GO_ON}
 _Question = Callable[[tuple[Value, ...]], Truth]
 
 
-def read_all(asked: tuple[Operand, ...], walk: Walk) -> tuple[Value, ...] | None:
+def read_all(asked: tuple[Operand, ...], way: Way) -> tuple[Value, ...] | None:
     """Read all parts; ``None`` where the packet lacks one, which breaks the rule in any case."""
-    values = tuple(part.read(walk) for part in asked)
+    values = tuple(part.read(way) for part in asked)
     return None if None in values else values  # type: ignore[return-value]
 
 
@@ -39,8 +37,8 @@ def match(inner: Any, scope: Scope) -> Match:
             raise c.NotUnderstoodError(part.reason)
     question = _question(str(inner.get("op", "in")), asked, inner["right"], scope)
 
-    def test(walk: Walk) -> Truth:
-        values = read_all(asked, walk)
+    def test(way: Way) -> Truth:
+        values = read_all(asked, way)
         return False if values is None else question(values)
 
     return Match(test)
@@ -91,10 +89,10 @@ class VerdictMap:
     asked: tuple[Operand, ...]
     elements: Elements[Move]
 
-    def run(self, walk: Walk) -> Move:
+    def run(self, way: Way) -> Move:
         """Look it up."""
-        values = read_all(self.asked, walk)
-        found = None if values is None else self.elements.find(values, walk.decide)
+        values = read_all(self.asked, way)
+        found = None if values is None else self.elements.find(values, way.decide)
         return BREAK if found is None else found
 
 
@@ -138,7 +136,7 @@ def value(data: Any, type_: c.Type, scope: Scope) -> Reader:
     if isinstance(data, dict) and "range" not in data and "prefix" not in data:
         return operand(data, scope.family).read
     found = _constant(data, type_)
-    return lambda walk: found
+    return lambda way: found
 
 
 def _mapped(inner: Any, type_: c.Type, scope: Scope) -> Reader:
@@ -146,9 +144,9 @@ def _mapped(inner: Any, type_: c.Type, scope: Scope) -> Reader:
     types = [part.type for part in asked]
     elements = scope.elements(inner["data"], types, lambda item: _constant(item, type_))
 
-    def read(walk: Walk) -> Value | None:
-        values = read_all(asked, walk)
-        return None if values is None else elements.find(values, walk.decide)
+    def read(way: Way) -> Value | None:
+        values = read_all(asked, way)
+        return None if values is None else elements.find(values, way.decide)
 
     return read
 

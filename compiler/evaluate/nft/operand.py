@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.evaluate import lookups
 from compiler.evaluate.nft import constant as c
 from compiler.evaluate.nft.headers import HEADERS, fits
-from compiler.evaluate.statements import Reader
 from compiler.evaluate.value import Value, name_value
-
-if TYPE_CHECKING:
-    from compiler.evaluate.walk import Walk
+from compiler.evaluate.way import Reader, Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +60,21 @@ def _payload(inner: Any, family: str) -> Operand:
         return _unknowable(f"{protocol} {name} is not understood")
     base, offset, type_ = fields[name]
     inside = lookups.bits(base, offset, type_.width)
-    return Operand(lambda walk: inside(walk) if fits(protocol, walk) else None, type_)
+    return Operand(lambda way: inside(way) if fits(protocol, way) else None, type_)
 
 
 _META: Mapping[str, tuple[Reader, c.Type]] = {
-    "mark": (lambda walk: walk.mark, c.MARK),
-    "iifname": (lambda walk: walk.interface(incoming=True), c.NAME),
-    "oifname": (lambda walk: walk.interface(incoming=False), c.NAME),
-    "iif": (lambda walk: walk.interface(incoming=True), c.NAME),
-    "oif": (lambda walk: walk.interface(incoming=False), c.NAME),
+    "mark": (lambda way: way.mark, c.MARK),
+    "iifname": (lambda way: way.interface(incoming=True), c.NAME),
+    "oifname": (lambda way: way.interface(incoming=False), c.NAME),
+    "iif": (lambda way: way.interface(incoming=True), c.NAME),
+    "oif": (lambda way: way.interface(incoming=False), c.NAME),
     "nfproto": (lookups.family, c.FAMILY),
     "l4proto": (lookups.layer4, c.LAYER4),
     "length": (lookups.length, c.integer(32)),
     "pkttype": (lookups.packet_type, c.PACKET_TYPE),
     "protocol": (
-        lambda walk: Value.of(0x0800 if walk.packet.family == "ip" else 0x86DD, 16),
+        lambda way: Value.of(0x0800 if way.packet.family == "ip" else 0x86DD, 16),
         c.ETHERTYPE,
     ),
 }
@@ -93,12 +90,12 @@ def _meta(inner: Any, family: str) -> Operand:
 def _connection(inner: Any, family: str) -> Operand:
     name = str(inner["key"])
     if name == "state":
-        return Operand(lambda walk: Value.of(walk.connection.state_bit, 32), c.STATE)
+        return Operand(lambda way: Value.of(way.connection.state_bit, 32), c.STATE)
     entry = _connection_entry(name, str(inner.get("dir", "original")), family)
     if entry is None:
         return _unknowable(f"ct {name} is not known")
     read, type_ = entry
-    return Operand(lambda walk: read(walk) if walk.connection.exists else None, type_)
+    return Operand(lambda way: read(way) if way.connection.exists else None, type_)
 
 
 def _connection_entry(name: str, direction: str, family: str) -> tuple[Reader, c.Type] | None:
@@ -112,23 +109,24 @@ def _connection_entry(name: str, direction: str, family: str) -> tuple[Reader, c
 
 
 def _end(direction: str, name: str, family: str) -> Reader:
-    def read(walk: Walk) -> Value | None:
-        if family and walk.packet.family != family:
+    def read(way: Way) -> Value | None:
+        if family and way.packet.family != family:
             return None
-        entry = walk.connection
+        entry = way.connection
         return (entry.answers if direction == "reply" else entry.original)[name]
 
     return read
 
 
-def _helper(walk: Walk) -> Value | None:
-    return name_value(walk.connection.helper) if walk.connection.helper else None
+def _helper(way: Way) -> Value | None:
+    master = way.connection.master_helper
+    return name_value(master) if master else None
 
 
 _ENTRY: Mapping[str, tuple[Reader, c.Type]] = {
-    "direction": (lambda walk: Value.of(int(walk.packet.reply), 8), c.DIRECTION),
-    "status": (lambda walk: walk.connection.status, c.CT_STATUS),
-    "mark": (lambda walk: walk.connection.mark, c.MARK),
+    "direction": (lambda way: Value.of(int(way.packet.reply), 8), c.DIRECTION),
+    "status": (lambda way: way.connection.status, c.CT_STATUS),
+    "mark": (lambda way: way.connection.mark, c.MARK),
     "helper": (_helper, c.NAME),
     "l3proto": (lookups.family, c.FAMILY),
     "protocol": (lookups.layer4, c.LAYER4),
@@ -140,7 +138,7 @@ def _fib(inner: Any, family: str) -> Operand:
     if result == "type" and len(flags & {"saddr", "daddr"}) == 1 and "oif" not in flags:
         there, on_interface = "daddr" in flags, "iif" in flags
         return Operand(
-            lambda walk: lookups.address_kind(walk, destination=there, on_interface=on_interface),
+            lambda way: lookups.address_kind(way, destination=there, on_interface=on_interface),
             c.ROUTE,
         )
     if {"saddr", "iif"} <= flags <= {"saddr", "iif", "mark"} and result in (
@@ -154,7 +152,7 @@ def _fib(inner: Any, family: str) -> Operand:
 
 def _extension(inner: Any, family: str) -> Operand:
     if "field" in inner:
-        return Operand(lambda walk: None, c.integer(128))
+        return Operand(lambda way: None, c.integer(128))
     return Operand(lookups.constant(0, 1), c.BOOL)
 
 
@@ -180,8 +178,8 @@ def _flipped(inner: Any, family: str) -> Operand:
 
 
 def _changed(left: Operand, mask: int, flip: int) -> Operand:
-    def read(walk: Walk) -> Value | None:
-        value = left.read(walk)
+    def read(way: Way) -> Value | None:
+        value = left.read(way)
         return None if value is None else value.masked(mask, flip)
 
     return Operand(read, left.type)
