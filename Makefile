@@ -4,11 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 # command:Debian package
-TOOLS := nft:nftables busybox:busybox ip:iproute2 unshare:util-linux conntrack:conntrack \
-	iptables:iptables
+TOOLS := nft:nftables busybox:busybox ip:iproute2 unshare:util-linux nsenter:util-linux setpriv:util-linux conntrack:conntrack \
+	iptables:iptables sshd:openssh-server ssh-keygen:openssh-client dropbear:dropbear-bin
+# For the tier vpn of the proof; its daemons are unpacked for its guest, and not installed.
+VPN_TOOLS := qemu-system-x86_64:qemu-system-x86 openvpn:openvpn wg:wireguard-tools \
+	wireguard-go:wireguard-go modprobe:kmod
 PYTEST_JOBS ?= 2
 
-.PHONY: help demo test check format bench wheel tools clean
+.PHONY: help demo test check format matrix bench wheel tools vpn-tools clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -17,7 +20,7 @@ demo: $(VENV)/run tools
 	$(BIN)/passthru demo
 
 ## test    everything that CI runs: linters, types, layering, tests
-test: check
+test: check vpn-tools
 	PATH="$(CURDIR)/$(BIN):$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS)
 
 ## check   linters, types and the arrows between the rooms
@@ -32,6 +35,10 @@ check: $(VENV)/dev tools
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+## matrix  write the support matrix, docs/targets.md
+matrix: $(VENV)/run
+	$(BIN)/passthru targets --output markdown >docs/targets.md
 
 ## bench   measure speed against peers (by hand; no test depends on a clock)
 bench: $(VENV)/dev
@@ -68,9 +75,16 @@ tools:
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 			echo "installing$$missing"; \
-			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install $$missing; } \
+			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing; } \
 				>/dev/null || echo "could not install$$missing; going on without" >&2; \
 		else \
 			echo "missing$$missing: some checks are left out (Debian: apt-get install$$missing)" >&2; \
 		fi; \
+	fi
+
+# What real VPN software needs (docs/proof-vpn.md): once about 20 seconds and 100 MB.
+vpn-tools:
+	@$(MAKE) --no-print-directory tools TOOLS="$(VPN_TOOLS)"
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		sh compiler/prove/vpn/fetch.sh || echo "going on without the tier vpn" >&2; \
 	fi

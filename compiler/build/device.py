@@ -22,7 +22,12 @@ from compiler.source.yaml import read_text
 
 PREFIX = "passthru_"
 #: Variables that mean the same for every target.
-COMMON = frozenset({"target", "zones", "facts", "via", "observed"})
+COMMON = frozenset(
+    {
+        "target", "zones", "facts", "observed", "via", "ssh_legacy", "http_direct", "https",
+        "https_fingerprint",
+    }
+)  # fmt: skip
 _DEFAULT_ZONES: Mapping[str, Any] = {"lan": {}, "wan": {}}
 
 

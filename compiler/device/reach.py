@@ -39,6 +39,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "become_password": ("ansible_become_password", "ansible_become_pass"),
     "via": ("passthru_via",),
     "legacy": ("passthru_ssh_legacy",),
+    "direct": ("passthru_http_direct",),
+    "https": ("passthru_https",),
+    "fingerprint": ("passthru_https_fingerprint",),
 }
 VARIABLES = frozenset(name for names in NAMES.values() for name in names)
 _SSH = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
@@ -107,7 +110,7 @@ def reveal(value: str | Secret | None) -> str | None:
 
 
 def _way(host: str, reach: Mapping[str, Any], problems: list[Finding], depth: int) -> Way:
-    stated = _Stated(host, reach, problems)
+    stated = Stated(host, reach, problems)
     connection = stated.text("connection") or "ssh"
     become = _become(stated)
     if connection == "local":
@@ -150,7 +153,7 @@ def _with_files(way: Way, files: str) -> Way:
     return replace(way, known_hosts=tuple(shlex.split(files)))
 
 
-def _via(stated: _Stated, jumps: str, problems: list[Finding], depth: int) -> Iterator[Way]:
+def _via(stated: Stated, jumps: str, problems: list[Finding], depth: int) -> Iterator[Way]:
     stated_via = stated.raw("via")
     if depth >= _MOST_JUMPS:
         stated.problem("via", f"leads through more than {_MOST_JUMPS} hosts, or in a circle")
@@ -178,7 +181,7 @@ def _alone(way: Way) -> Way:
     return replace(way, via=())
 
 
-def _become(stated: _Stated) -> Become | None:
+def _become(stated: Stated) -> Become | None:
     if not stated.flag("become"):
         return None
     method = stated.text("become_method") or "sudo"
@@ -193,7 +196,7 @@ def _port(text: str) -> int:
     return int(text) if text.isdecimal() and 0 < int(text) < 65536 else 22
 
 
-class _Stated:
+class Stated:
     """The variables of one host, with what is wrong with them."""
 
     def __init__(self, host: str, reach: Mapping[str, Any], problems: list[Finding]) -> None:
@@ -256,7 +259,7 @@ class _Stated:
 class _Arguments:
     """What ``ansible_ssh_common_args`` and ``_extra_args`` say to ssh(1), as far as known here."""
 
-    def __init__(self, stated: _Stated) -> None:
+    def __init__(self, stated: Stated) -> None:
         self.options: dict[str, str] = {}
         self.keys: list[str] = []
         self._files: tuple[str, ...] = ("~/.ssh/config",)
@@ -268,7 +271,7 @@ class _Arguments:
                 continue
             self._read(words, what, stated)
 
-    def _read(self, words: list[str], what: str, stated: _Stated) -> None:
+    def _read(self, words: list[str], what: str, stated: Stated) -> None:
         left = iter(words)
         for word in left:
             flag, value = word[:2], word[2:]
@@ -307,7 +310,7 @@ class _Arguments:
         }
     )  # fmt: skip
 
-    def _option(self, name: str, value: str, what: str, stated: _Stated) -> None:
+    def _option(self, name: str, value: str, what: str, stated: Stated) -> None:
         key = name.lower()
         if key == "identityfile":
             self.keys.append(value)

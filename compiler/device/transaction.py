@@ -305,7 +305,7 @@ class _Transaction:
     def _tried(self, session: Session | None, problems: tuple[Finding, ...]) -> Result | None:
         """Try to end it over this session, or a new one; ``None`` where the line did not hold."""
         try:
-            return self._conclude(session or self._sessions[0], problems)
+            return self._conclude(session or self._connect(), problems)
         except TransportError as error:
             self._last_try = error.findings[0].message
             return None

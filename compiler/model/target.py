@@ -101,6 +101,10 @@ class Guard:
 class Procedure:
     """How a bundle gets onto a router; ``transport`` is ``ssh``, ``http`` or ``file``.
 
+    ``login`` says how an ``http`` router lets one in: a name out of ``compiler.device.http.login``,
+    or nothing where nobody has written that down. Such a target takes a router's whole answer as
+    the option ``observed`` and renders a write that carries every field of it.
+
     With a ``guard``, the ARM script puts into the folder ``$PASSTHRU_KEEP`` all that the ROLLBACK
     script needs, which then runs in that folder, with nothing else of the bundle left.
     """
@@ -108,6 +112,7 @@ class Procedure:
     transport: str
     steps: tuple[Step, ...]
     guard: Guard | None = None
+    login: str = ""
 
     def step(self, name: StepName) -> Step | None:
         """Find a step by name."""

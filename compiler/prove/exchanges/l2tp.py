@@ -58,9 +58,11 @@ def _peer(memory: Memory, what: str) -> bytes:
 
 
 def _sccrq(memory: Memory) -> bytes:
+    # The host name tells talks apart, and who made it knows the seed.
+    name = b"client-" + noise(memory, "l2tp host", 8).hex().encode()
     return control(
         b"\0\0\0\0", 0, 0, _kind(_SCCRQ), avp(2, b"\x01\x00"), avp(3, struct.pack("!I", 3)),
-        avp(7, b"client"), avp(9, _own(memory, Side.CLIENT, "tunnel")), avp(10, b"\0\x04"),
+        avp(7, name), avp(9, _own(memory, Side.CLIENT, "tunnel")), avp(10, b"\0\x04"),
     )  # fmt: skip
 
 
@@ -187,7 +189,8 @@ def _control3(kind: int, side: Side) -> Callable[[Memory], bytes]:
 
     def build(memory: Memory) -> bytes:
         own = noise(memory, f"l2tpv3 {side}", 4)
-        body = _kind(kind) + avp(7, b"passthru") + avp(61, own) + avp(62, b"\0\x05")
+        name = b"passthru-" + noise(memory, f"l2tpv3 host {side}", 8).hex().encode()
+        body = _kind(kind) + avp(7, name) + avp(61, own) + avp(62, b"\0\x05")
         peer = memory.get("connection", b"\0" * 4)
         head = struct.pack("!HH", _CONTROL3, 12 + len(body))
         return b"\0" * 4 + head + peer + struct.pack("!HH", 0, int(side is _S)) + body

@@ -58,10 +58,9 @@ def _server_call(memory: Memory) -> bytes:
 
 
 def _start(memory: Memory) -> bytes:
-    del memory
-    return message(
-        _START, struct.pack("!HHIIHH64s64s", 0x100, 0, 3, 3, 0, 1, b"client", b"passthru")
-    )
+    # The host name tells talks apart, and who made it knows the seed.
+    name = b"client-" + noise(memory, "pptp host", 8).hex().encode()
+    return message(_START, struct.pack("!HHIIHH64s64s", 0x100, 0, 3, 3, 0, 1, name, b"passthru"))
 
 
 def _start_reply(memory: Memory) -> bytes:

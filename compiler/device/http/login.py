@@ -1,0 +1,139 @@
+"""How web interfaces let one in: the contract, and what all of them answer with.
+
+A password that a router refuses is never sent a second time: many lock the door after a few.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from compiler.device.http.client import Client, Reply
+from compiler.device.http.document import Document
+from compiler.errors import ApplyError, TransportError
+from compiler.model.finding import Code
+
+_OK = 200
+_REDIRECTS = range(300, 400)
+_LONGEST_TOLD = 120
+
+
+class Login(Protocol):
+    """One log-in to one router."""
+
+    def enter(self, *, over_others: bool) -> None:
+        """Log in. ``over_others`` ends the session of whoever else is logged in.
+
+        Raises:
+            TransportError: S804, S855 it is refused; what a request raises.
+            ApplyError: S854 somebody else is logged in, S808 this is another interface.
+        """
+        ...
+
+    def ask(self, request: Document) -> str:
+        """Send a request and give the text of the answer, which may be a refusal.
+
+        Raises:
+            TransportError: as above, S854 the session was taken away.
+            ApplyError: S808, it is no answer to such a request.
+        """
+        ...
+
+    def refusal(self, answer: str) -> str:
+        """Say why the router did not do what was asked; nothing where it did."""
+        ...
+
+    def leave(self) -> None:
+        """Log out, where the interface knows that."""
+        ...
+
+
+def logins() -> Mapping[str, Callable[[Client], Login]]:
+    """Give the ways to log in by the names that procedures use."""
+    from compiler.device.http.hnap import Hnap  # noqa: PLC0415 - they know this module
+    from compiler.device.http.jnap import Jnap  # noqa: PLC0415
+    from compiler.device.http.luci import Luci  # noqa: PLC0415
+
+    return {"luci": Luci, "jnap": Jnap, "hnap": Hnap}
+
+
+#: The names, for whoever only asks whether there is one.
+NAMES = frozenset({"luci", "jnap", "hnap"})
+
+
+def refused(name: str, told: str = "") -> TransportError:
+    """Give the error for a log-in that the router does not take."""
+    return TransportError.of(
+        Code.S804,
+        f"{name} refuses the log-in{_aside(told)}",
+        hint="ansible_password, ansible_user; it was tried once, since routers lock after a few",
+    )
+
+
+def locked(name: str, told: str = "") -> TransportError:
+    """Give the error for a router that takes no log-in from anybody for some time."""
+    return TransportError.of(
+        Code.S855, f"{name} allows no log-in for now{_aside(told)}", hint="wait, then try once"
+    )
+
+
+def taken(name: str, told: str = "") -> ApplyError:
+    """Give the error for a router that somebody else is logged in to."""
+    return ApplyError.of(
+        Code.S854,
+        f"somebody else is logged in to {name}{_aside(told)}",
+        hint="it takes one administrator at a time: wait until they have logged out",
+    )
+
+
+def unusable(name: str, what: str, hint: str = "") -> ApplyError:
+    """Give the error for an answer that is none."""
+    return ApplyError.of(Code.S808, f"{name} {what}", hint=hint)
+
+
+def usable(client: Client, reply: Reply) -> Reply:
+    """See that an answer is one, and neither another page nor an error of the server.
+
+    Raises:
+        ApplyError: S808.
+    """
+    name = client.way.name
+    if reply.status in _REDIRECTS:
+        hint = "is it passthru_https: true, or another firmware?"
+        raise unusable(name, f"redirects to another page (HTTP {reply.status})", hint)
+    if reply.status != _OK:
+        raise unusable(name, f"answers with HTTP {reply.status}", "is this another firmware?")
+    if reply.text.lstrip()[:1] == "<" and reply.kind == "text/html" and _is_page(reply.text):
+        raise unusable(name, "answers with a web page", "is this another firmware?")
+    return reply
+
+
+def _is_page(text: str) -> bool:
+    start = text[:2048].lower()
+    return "<html" in start or "<!doctype" in start
+
+
+def json_object(client: Client, reply: Reply) -> dict[str, Any]:
+    """Read an answer as a JSON object.
+
+    Raises:
+        ApplyError: S808.
+    """
+    try:
+        data = json.loads(usable(client, reply).text)
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        raise unusable(client.way.name, "answers with something that is no JSON object")
+    return data
+
+
+def shown(value: Any) -> str:
+    """Give a word of a router's answer for a message."""
+    text = "".join(char if char.isprintable() else "?" for char in str(value or ""))
+    return text[:_LONGEST_TOLD]
+
+
+def _aside(told: str) -> str:
+    return f" ({told})" if told else ""
