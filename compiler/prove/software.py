@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from compiler.catalogue import builtin
 from compiler.errors import PassthruError
 from compiler.model.datapath import Modelled
 from compiler.model.device import Device
@@ -39,6 +40,8 @@ _DECIDES: Mapping[str, str] = MappingProxyType(
         "wireguard": "wireguard",
     }
 )
+#: Raw ESP is shown over IPv6, where no NAT is.
+_OVER_IPV6 = frozenset({"ikev1-esp", "ikev2-esp"})
 _FOUND = MappingProxyType(
     {
         vpn.Outcome.PASSED: Experience.PASSED,
@@ -61,7 +64,8 @@ def prove(target: Target[Any], settings: Any, device: Device, intent: Intent) ->
     if reason:
         return replace(empty, findings=(_unproven(reason, device, Code.E803),))
     judged = {name: found for name in vpn.PROTOCOLS[vpn.Where.MACHINE]
-              if (found := _decision(intent, name)) is not None}  # fmt: skip
+              if _family(name) in device.families
+              and (found := _decision(intent, name)) is not None}  # fmt: skip
     skipped = sorted({d.protocol for d in intent.decisions} - {d.protocol for d in judged.values()})
     findings = []
     if skipped:
@@ -97,6 +101,10 @@ def _unproven(message: str, device: Device, code: Code) -> Finding:
     return Finding(code, message, Severity.WARNING, device.place, host=device.name)
 
 
+def _family(software: str) -> Family:
+    return Family.IPV6 if software in _OVER_IPV6 else Family.IPV4
+
+
 def _decision(intent: Intent, software: str) -> Decision | None:
     """Find the decision about some software, where it holds for every client and server."""
     found = intent.decision(_DECIDES.get(software, ""))
@@ -106,9 +114,17 @@ def _decision(intent: Intent, software: str) -> Decision | None:
 
 
 def _opened(intent: Intent) -> Intent:
-    """Pass whatever the policy decides, so that tunnels come up."""
+    """Pass whatever the policy decides, with its NAT helper, so that tunnels come up."""
+    known = builtin()
     decisions = tuple(
-        replace(one, action=Action.PASS, limits=Limits(), detect=(), log=None)
+        replace(
+            one,
+            action=Action.PASS,
+            limits=Limits(),
+            detect=(),
+            log=None,
+            helper=one.helper or (found.helper if (found := known.get(one.protocol)) else None),
+        )
         for one in intent.decisions
     )
     return replace(intent, decisions=decisions, exposures=())
@@ -136,7 +152,7 @@ def _checks(results: Iterable[vpn.VpnResult], judged: Mapping[str, Decision]) ->
             Kind.RUNNING if running else Kind.VPN,
             decision.protocol,
             result.protocol,
-            Family.IPV4,
+            _family(result.protocol),
             f"c{result.client}",
             "lan",
             "lan > wan",

@@ -81,11 +81,21 @@ def test_tunnels_come_up_under_rules_that_pass_everything(asked: Asked) -> None:
     assert "drop" not in opened.bundle.native_text.replace("policy drop", "").replace(
         "invalid : drop", ""
     )
+    assert "ct helper set" in opened.bundle.native_text, "PPTP opens with its helper only"
     assert "counter drop" in policy.bundle.native_text
     assert "wireguard" not in protocols, "it has limits"
     assert {"pptp", "openvpn-udp", "openvpn-tcp", "l2tp-ipsec", "ikev1", "ikev1-esp"} == set(
         protocols
     )
+
+
+def test_raw_esp_is_left_out_where_the_router_forwards_no_ipv6(asked: Asked) -> None:
+    device = device_of(Case("linux", "linux", facts={"ipv6": False}), SMALL)
+    intent = resolved(POLICY).intent
+    software.prove(LINUX, LINUX.settings(intent, device), device, intent)
+    ((_, protocols),) = asked
+    assert "ikev1" in protocols
+    assert "ikev1-esp" not in protocols
 
 
 def test_what_is_left_out_is_said(asked: Asked) -> None:

@@ -1,0 +1,1 @@
+"""What runs inside of the guest. Standard library only; ``program.py`` carries it there."""

@@ -1,0 +1,1 @@
+"""The kinds of tunnel, each with its own software at both ends."""
