@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from compiler.build.registry import installed
+from compiler.model.survey import Surveys
 
 from .cases import Case, cases_of, imported
 from .profile import register
@@ -22,10 +23,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for a ``case`` once for each case of each target."""
-    if "case" in metafunc.fixturenames:
-        cases = chosen(metafunc.config)
-        metafunc.parametrize("case", cases, ids=[case.name for case in cases])
+    """Run a test that asks for a ``case`` once for each case of each target.
+
+    ``surveyed``: of each target that surveys; ``plain``: of those, the cases without options, which
+    may say what a text cannot (where our rules are entered).
+    """
+    for name in {"case", "surveyed", "plain"} & set(metafunc.fixturenames):
+        cases = [case for case in chosen(metafunc.config) if name == "case" or _surveys(case)]
+        if name == "plain":
+            cases = [case for case in cases if not case.options]
+        metafunc.parametrize(name, cases, ids=[case.name for case in cases])
+
+
+def _surveys(case: Case) -> bool:
+    target: object = installed().get(case.target)
+    return isinstance(target, Surveys)
 
 
 def chosen(config: pytest.Config) -> tuple[Case, ...]:
