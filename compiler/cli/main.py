@@ -24,6 +24,7 @@ COMMANDS = {
     "rollback": ("compiler.cli.rollback", "Bring routers back to what the journal has of them."),
     "history": ("compiler.cli.history", "Say who pushed what when, and what came of it."),
     "prove": ("compiler.cli.prove", "Send packets through what the policy compiles to."),
+    "probe": ("compiler.cli.probe", "Learn what the router between two machines passes."),
     "diff": ("compiler.cli.diff", "Say which settings of routers differ from the policy's."),
     "audit": ("compiler.cli.audit", "Say what routers do otherwise than the policy wants."),
     "import": ("compiler.cli.importing", "Make a play and variables of an existing config."),
