@@ -11,17 +11,21 @@ VPN_TOOLS := qemu-system-x86_64:qemu-system-x86 openvpn:openvpn wg:wireguard-too
 	wireguard-go:wireguard-go modprobe:kmod
 PYTEST_JOBS ?= 2
 
-.PHONY: help demo test check format matrix bench wheel tools vpn-tools html-tools clean
+.PHONY: help demo test test-fleet check format matrix bench wheel tools vpn-tools html-tools clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
-## demo    compile the example site and load it into a kernel, where that is allowed
+## demo    the whole story: compile, push to embedded routers, audit, prove by packets
 demo: $(VENV)/run tools
 	$(BIN)/passthru demo
 
 ## test    everything that CI runs: linters, types, layering, tests
 test: check vpn-tools html-tools
 	PATH="$(CURDIR)/$(BIN):$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS)
+
+## test-fleet  push to 500 embedded routers, 5 % of them faulty (three minutes)
+test-fleet: $(VENV)/dev tools
+	PASSTHRU_FLEET=500 $(BIN)/python -m pytest -s tests/fleet/test_five_hundred.py
 
 ## check   linters, types and the arrows between the rooms
 check: $(VENV)/dev tools
@@ -41,8 +45,9 @@ matrix: $(VENV)/run
 	$(BIN)/passthru targets --output markdown >docs/targets.md
 
 ## bench   measure speed against peers (by hand; no test depends on a clock)
-bench: $(VENV)/dev
+bench: $(VENV)/dev .venv-bench/peers tools
 	$(BIN)/python -m benchmarks.compile
+	PEERS=.venv-bench $(BIN)/python -m benchmarks.push
 
 ## wheel   build the wheel
 wheel: $(VENV)/dev
@@ -50,7 +55,7 @@ wheel: $(VENV)/dev
 
 ## clean   remove everything that make made
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -60,12 +65,19 @@ $(VENV)/bin/python:
 	@$(PIP) setuptools
 
 $(VENV)/run: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) --no-build-isolation --editable .
+	$(PIP) --no-build-isolation --editable '.[demo]'
 	@touch $@
 
 $(VENV)/dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --no-build-isolation --editable '.[dev]'
 	@touch $@ $(VENV)/run
+
+# The benchmark goes on without a peer that cannot be installed.
+.venv-bench/peers: benchmarks/push_peers/requirements.txt
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --requirement $< \
+		|| echo "going on without the peers" >&2
+	@touch $@
 
 # Tools from outside of Python: installed where we are root on Debian, named elsewhere.
 tools:
@@ -75,8 +87,7 @@ tools:
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 			echo "installing$$missing"; \
-			{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $$missing; } \
-				>/dev/null || echo "could not install$$missing; going on without" >&2; \
+			sh .ci/install-tools $$missing >/dev/null || echo "could not install$$missing; going on without" >&2; \
 		else \
 			echo "missing$$missing: some checks are left out (Debian: apt-get install$$missing)" >&2; \
 		fi; \

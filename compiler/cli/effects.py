@@ -64,7 +64,7 @@ def effects_command(target: str, file: str, output: str, **options: Any) -> int:
     where neither --lan and --wan nor --host name them.
     """
     reader = _reader(target)
-    device = _device(target, options)
+    device = device_of(target, options)
     survey = _survey(reader, file, device)
     judged = judge(survey, _catalogue(options["policy"]))
     if output == "json":
@@ -101,7 +101,8 @@ def _catalogue(policies: Sequence[str]) -> Catalogue:
 # -- what is known of the router
 
 
-def _device(target: str, options: Mapping[str, Any]) -> Device | None:
+def device_of(target: str, options: Mapping[str, Any]) -> Device | None:
+    """Give what the options ``lan``, ``wan``, ``fact`` and ``host`` say of a router."""
     from compiler.model.device import Device, Role  # noqa: PLC0415
 
     facts = _facts(options["fact"])
@@ -152,9 +153,19 @@ def _inventoried(target: str, host: str, inventories: Sequence[str]) -> Device:
 # -- the text
 
 
+def native_of(file: str) -> str:
+    """Read a config from a file or, for ``-``, from standard input.
+
+    Raises:
+        SourceError: P100, it cannot be read.
+        NativeError: T407, it is no text.
+    """
+    return _decoded(_bytes(file), _PIPE if file == "-" else file)
+
+
 def _survey(reader: Surveys, file: str, device: Device | None) -> Survey:
     name = _PIPE if file == "-" else file
-    native = _decoded(_bytes(file), name)
+    native = native_of(file)
     try:
         found = reader.survey(native, device)
     except NativeError as error:

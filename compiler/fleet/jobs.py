@@ -17,6 +17,7 @@ from compiler.fleet.history import DONE, History
 from compiler.fleet.journal import Entry, bundle_digest
 from compiler.inventory import Inventory
 from compiler.model.finding import Code, Finding, Place, Severity
+from compiler.model.target import Procedure
 from compiler.source.secrets import Origin, Secret
 from compiler.source.template import Templar
 
@@ -64,23 +65,18 @@ def site_jobs(site: Site, compiled: Mapping[str, Compiled]) -> tuple[SiteJobs, l
 
 
 def _without_a_way(site: Site, compiled: Mapping[str, Compiled]) -> Iterator[Finding]:
-    said: dict[int, tuple[Finding, ...]] = {}
+    procedures: dict[int, Procedure] = {}
     for host, item in compiled.items():
         key = id(item.outcome)  # shared by routers that differ in nothing but their name
-        if key not in said:
-            said[key] = _way_out(site, item)
-        for finding in said[key]:
-            yield replace(finding, severity=Severity.WARNING, host=host)
-
-
-def _way_out(site: Site, item: Compiled) -> tuple[Finding, ...]:
-    device = item.router.device
-    procedure = site.registry.get(device.target).procedure(item.outcome.settings, device)
-    try:
-        transports.checked(procedure, device.target)
-    except PassthruError as error:
-        return error.findings
-    return ()
+        device = item.router.device
+        if key not in procedures:
+            target = site.registry.get(device.target)
+            procedures[key] = target.procedure(item.outcome.settings, device)
+        try:
+            transports.possible(procedures[key], device.target, host)
+        except PassthruError as error:
+            for finding in error.findings:
+                yield replace(finding, severity=Severity.WARNING, host=host)
 
 
 def reaches(inventory: Inventory, hosts: Iterable[str]) -> dict[str, Mapping[str, Any]]:

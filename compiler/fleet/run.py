@@ -171,10 +171,10 @@ class Fleet:
 
     def _fill(self, waiting: Iterator[str]) -> None:
         """Begin as many jobs as there is room for, unless the run has stopped."""
-        begun = True
-        while begun and not self._stopped and (room := self._tasks.batch):
+        while not self._stopped and (room := self._tasks.batch):
             hosts = list(islice(waiting, room))
-            begun = bool(hosts)
+            if not hosts:
+                break
             self._begin(hosts)
 
     def _begin(self, hosts: Sequence[str]) -> None:

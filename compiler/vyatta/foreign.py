@@ -314,6 +314,9 @@ class _Family:
     def _group(self, side: str, kind: str, name: str, rule: Tree) -> Iterator[Statement]:
         inverted, plain = name.startswith("!"), name.removeprefix("!")
         held = at(self.tree, "firewall", "group", kind, plain)
+        if self.family == "ip6" and kind in ("address-group", "network-group"):
+            # rules of 1.4 name both kinds alike; which of them is meant follows from the family
+            held = at(self.tree, "firewall", "group", f"ipv6-{kind}", plain)
         if kind == "port-group" and at(held, "port"):
             ports = ("!" if inverted else "") + ",".join(at(held, "port"))
             yield from self._port(side, ports, rule)

@@ -60,7 +60,8 @@ def number(data: Any, type_: Type) -> int:
     if isinstance(data, bool):
         return int(data)
     if isinstance(data, int):
-        return data
+        # nft lists numbers of 64 bits as if they had a sign
+        return data + (1 << 64) if data < 0 else data
     if isinstance(data, list):
         return reduce(or_, (number(item, type_) for item in data), 0)
     if isinstance(data, dict) and len(data) == 1:

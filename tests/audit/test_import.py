@@ -1,0 +1,154 @@
+"""`passthru import`: a config as a policy that does the same, or a refusal that says why not."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+
+from compiler.audit.importing import Importer
+from compiler.build.plan import RouterCompiler
+from compiler.build.registry import installed
+from compiler.build.site import Request, load_site
+from compiler.catalogue import builtin
+from compiler.errors import PolicyError
+from compiler.model.effect import Effect, Verdict
+from compiler.model.finding import Severity
+from compiler.model.intent import OnDeviation
+from compiler.model.judge import plain_probes
+from compiler.policy.flows import own_flows
+from tests.audit.support import compiled_of, native_of
+from tests.audit.test_properties import ZONES, base_of
+from tests.cli.support import Site, make_site
+from tests.conformance.passthru_conformance.cases import BUILT_IN, Case
+from tests.conformance.passthru_conformance.strategies import situations
+from tests.targets.openwrt.defaults import CONFIGS
+
+CASES = [
+    case
+    for cases in BUILT_IN.values()
+    for case in cases
+    if case.name
+    in ("linux", "openwrt-24.10", "merlin", "tplink-luci", "tplink-omada", "linksys",
+        "linksys-classic", "dlink-rgdb", "freshtomato")
+]  # fmt: skip
+
+
+@pytest.fixture
+def site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Site]:
+    yield from make_site(tmp_path, capsys)
+
+
+def verdicts(effects: tuple[Effect, ...]) -> list[tuple[str, str]]:
+    """Give what packets experience; drop and reject are alike, and so is a helper then."""
+    return [("block", "") if e.verdict.blocks else (str(e.verdict), str(e.helper)) for e in effects]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@given(st.data())
+@settings(max_examples=5)
+def test_what_is_imported_compiles_to_the_same_effects(case: Case, draw: st.DataObject) -> None:
+    """Independently of the importer's own check: from its two texts, through the whole compiler."""
+    found = draw.draw(situations(case, like=dict(ZONES)))
+    item = compiled_of(found.device, found.intent)
+    if item is None or found.intent.exposures:
+        reject()
+    registry = installed()
+    target = registry.get(case.target)
+    native = native_of(item, base_of(case))
+    importer = Importer(registry, target, builtin())
+    try:
+        imported = importer.run(native, found.device, "router", "config")
+    except PolicyError:
+        reject()
+    merged = recompiled(imported.hosts, imported.policy, native)
+    before, after = (importer._survey(text, found.device) for text in (native, merged))
+    refused = {f.protocol for f in imported.findings if f.severity is Severity.ERROR}
+    for id_, protocol in builtin().protocols.items():
+        probes = plain_probes(own_flows(protocol, builtin()), found.device)
+        known = [e.verdict is not Verdict.UNKNOWN for e in before.effects(probes)]
+        if id_ not in refused and all(known):
+            assert verdicts(before.effects(probes)) == verdicts(after.effects(probes)), id_
+    again = recompiled(imported.hosts, imported.policy, merged)
+    assert again == merged
+
+
+def recompiled(hosts: str, policy: str, native: str) -> str:
+    registry = installed()
+    with tempfile.TemporaryDirectory() as folder:
+        where = Path(folder)
+        (where / "hosts.yml").write_text(hosts)
+        (where / "policy.yml").write_text(policy)
+        request = Request((str(where / "hosts.yml"),), (where / "policy.yml",))
+        ((_, router, problems),) = load_site(request, registry).routers()
+        assert router is not None, problems
+    item, problems = RouterCompiler(registry, OnDeviation.WARN).compile(router)
+    assert item is not None, problems
+    return native_of(item, native)
+
+
+def test_a_config_becomes_files_that_the_compiler_takes(site: Site) -> None:
+    site.write({"config": CONFIGS["24.10"]})
+    command = (
+        *("import", "openwrt", "config", "--host", "attic", "--lan", "br-lan", "--wan", "eth1"),
+        *("--fact", "release=24.10", "--fact", "modules=nf_conntrack_pptp,nf_nat_pptp"),
+    )
+    result = site.run(*command, "-o", "made")
+    assert result.code in (0, 3), result.err
+    policy = (site.folder / "made/policy.yml").read_text()
+    assert "wireguard: pass" in policy
+    checked = site.run("validate", "-i", "made/hosts.yml", "-p", "made/policy.yml")
+    assert checked.code == 0, checked.err
+    assert site.run("compile", "-i", "made/hosts.yml", "-p", "made/policy.yml").code == 0
+    again = site.run(*command, "-o", "made")
+    assert again.code == 3
+    assert "B703" in again.err
+
+
+def test_what_cannot_be_said_is_refused_with_its_rule(site: Site) -> None:
+    rule = (
+        "\nconfig rule\n\toption name 'half'\n\toption src lan\n\toption dest wan\n"
+        "\toption proto udp\n\toption dest_port 500\n\toption target DROP\n"
+    )
+    site.write({"config": CONFIGS["24.10"] + rule})
+    command = ("import", "openwrt", "config", "--lan", "br-lan", "--wan", "eth1")
+    result = site.run(*command, "--fact", "release=24.10")
+    assert result.code == 3
+    assert "'ikev2' is left out: ikev2.ike from lan to wan over ipv4: drop" in result.err
+    assert "half" in result.err
+    assert "ikev2" not in result.out
+    assert "wireguard: pass" in result.out
+    assert site.run(*command, "--fact", "release=24.10", "--partly").code == 0
+
+
+@pytest.mark.parametrize("text", [b"", b"\x00", b"<html></html>", b"nonsense", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("target", ["openwrt", "linux", "asuswrt", "routeros", "vyos", "tplink"])
+def test_no_text_makes_it_fall_over(site: Site, target: str, text: bytes) -> None:
+    site.write({"config": text})
+    result = site.run("import", target, "config")
+    assert result.code == 3, result.err
+    assert result.out == ""
+    assert set(result.codes) <= {"T407", "A881", "A882", "A803", "A804"}
+
+
+def test_what_would_change_packets_is_left_out(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The importer's own check, held by a compile that does another thing than it should."""
+    base = "fw_pt_pptp=1\nfw_pt_l2tp=1\nfw_pt_ipsec=1\nnf_pptp=1\n"
+    site.write({"config": base})
+    honest = site.run("import", "asuswrt", "config", "--partly")
+    assert "l2tp: pass" in honest.out
+    other = base.replace("fw_pt_l2tp=1", "fw_pt_l2tp=0")
+    monkeypatch.setattr(Importer, "_merged", lambda *_: other)
+    result = site.run("import", "asuswrt", "config", "--partly")
+    assert "l2tp:" not in result.out
+    assert "A882" in result.codes
+    assert "l2tp.tunnel would be drop, and is pass now" in result.err
+
+
+def test_a_hostile_name_is_refused(site: Site) -> None:
+    site.write({"config": CONFIGS["24.10"]})
+    assert site.run("import", "openwrt", "config", "--host", "../up").code == 64
