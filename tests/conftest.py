@@ -22,9 +22,10 @@ settings.register_profile(
 )
 settings.load_profile("passthru")
 
-# A shell that runs the tests in the background lets them ignore Ctrl-C, and so would every program
-# that they start to press it on.
+# A shell that runs the tests in the background lets them ignore Ctrl-C, nohup lets them ignore that
+# the terminal goes, and so would every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -12,9 +12,11 @@ from ipaddress import ip_network
 
 from compiler.model.device import Address, Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
-from compiler.model.protocol import AH, GRE, TCP, UDP, Family
+from compiler.model.protocol import GRE, TCP, UDP, Family
+from targets.openwrt import running, signatures
 from targets.openwrt.facts import HELPERS, module_state
 from targets.openwrt.settings import NOTE, Settings, values
+from targets.openwrt.signatures import Known
 from targets.openwrt.uci import Section
 
 _ELSE = "no section of ours matches, the rest of the firewall config decides"
@@ -33,7 +35,7 @@ _FAMILIES = {
 #: Options that do not change which packets a rule or redirect matches.
 _SILENT = frozenset({"name", "log", "log_limit", "target", "counter", "reflection", "enabled"})
 _MATCHING = {
-    "rule": frozenset({"src", "dest", "family", "proto", "dest_port", "src_ip", "dest_ip"}),
+    "rule": frozenset({"src", "dest", "family", "proto", "dest_port", "src_ip", "dest_ip", "mark"}),
     # a redirect's dest only says where its reflection goes
     "redirect": frozenset({"src", "dest", "family", "proto", "src_dport", "src_ip", "dest_ip"}),
 }
@@ -51,7 +53,17 @@ def effects(settings: Settings, device: Device, probes: Sequence[Probe]) -> tupl
             for probe in probes
         )
     active = Settings(tuple(s for s in settings.sections if s.text("enabled") in _ENABLED))
-    return tuple(_effect(active, device, probe) for probe in probes)
+    known = signatures.known(active.sections)
+    stopped = running.ended(settings)
+    return tuple(
+        Effect(
+            probe,
+            *_judged(active, known, probe),
+            _helper(active, device, probe),
+            running.ends(stopped, probe),
+        )
+        for probe in probes
+    )
 
 
 def _refused(settings: Settings, device: Device) -> str:
@@ -63,24 +75,15 @@ def _refused(settings: Settings, device: Device) -> str:
     return ""
 
 
-def _effect(settings: Settings, device: Device, probe: Probe) -> Effect:
-    verdict, because = _decide(settings.sections, probe)
+def _judged(settings: Settings, known: Known, probe: Probe) -> tuple[Verdict, str]:
+    verdict, because = _decide(settings.sections, known, probe)
     if probe.direction is Direction.IN and not verdict.blocks and probe.family is Family.IPV4:
         # an ACCEPT rule alone brings nobody to a server behind NAT
-        verdict, because = _redirected(settings.sections, probe)
-    return Effect(probe, verdict, because, _helper(settings, device, probe), _cut(probe))
+        return _redirected(settings.sections, known, probe)
+    return verdict, because
 
 
-def _cut(probe: Probe) -> bool:
-    """Tell whether apply.sh finds a connection of the probe's, to end it where a rule blocks it.
-
-    For connection tracking, an IPv6 authentication header is an extension header
-    (ipv6_skip_exthdr): the connection has the protocol of what follows, which no rule says.
-    """
-    return probe.flow.layer4 != AH or probe.family is Family.IPV4
-
-
-def _decide(sections: Sequence[Section], probe: Probe) -> tuple[Verdict, str]:
+def _decide(sections: Sequence[Section], known: Known, probe: Probe) -> tuple[Verdict, str]:
     """Find the first rule that forwards or blocks the probe.
 
     fw4 puts rules from any zone (``src '*'``) before those of a zone, wherever they stand.
@@ -89,7 +92,7 @@ def _decide(sections: Sequence[Section], probe: Probe) -> tuple[Verdict, str]:
         if section.type != "rule":
             continue
         target = section.text("target").upper()
-        matches = False if target in _PASSING_BY else _matches(section, probe)
+        matches = False if target in _PASSING_BY else _matches(section, known, probe)
         if matches is None or (matches and target not in _VERDICTS):
             return Verdict.UNKNOWN, f"{section.name} holds something that is not understood"
         if matches:
@@ -97,11 +100,11 @@ def _decide(sections: Sequence[Section], probe: Probe) -> tuple[Verdict, str]:
     return Verdict.UNKNOWN, _ELSE
 
 
-def _redirected(sections: Sequence[Section], probe: Probe) -> tuple[Verdict, str]:
+def _redirected(sections: Sequence[Section], known: Known, probe: Probe) -> tuple[Verdict, str]:
     for section in sections:
         if section.type != "redirect" or section.text("target").upper() not in ("", "DNAT"):
             continue
-        matches = _matches(section, probe)
+        matches = _matches(section, known, probe)
         if matches is None:
             return Verdict.UNKNOWN, f"{section.name} holds something that is not understood"
         if matches:
@@ -111,15 +114,17 @@ def _redirected(sections: Sequence[Section], probe: Probe) -> tuple[Verdict, str
     return Verdict.UNKNOWN, _ELSE
 
 
-def _matches(section: Section, probe: Probe) -> _Tristate:
-    known = _MATCHING[section.type] | _SILENT
-    foreign: _Tristate = None if any(name not in known for name, _ in section.options) else True
+def _matches(section: Section, known: Known, probe: Probe) -> _Tristate:
+    named = _MATCHING[section.type] | _SILENT
+    foreign: _Tristate = None if any(name not in named for name, _ in section.options) else True
+    mark = section.text("mark")
     found = [
         _zone(section.text("src"), probe.source),
         _family(section.text("family"), probe),
         _proto(section, probe),
         _port(section, probe),
         _address(values(section, "src_ip"), probe.source_address),
+        known.tells(mark, probe) if mark else True,
         foreign,
     ]
     if section.type == "rule":

@@ -12,7 +12,7 @@ from targets.openwrt.facts import HELPERS, Firewall, firewall_of, module_state
 from targets.openwrt.fw3 import load as fw3
 from targets.openwrt.fw4 import load as fw4
 from targets.openwrt.networks import Networks
-from targets.openwrt.render import blocked
+from targets.openwrt.running import ended
 from targets.openwrt.settings import Settings
 from targets.openwrt.uci import Section, Value
 
@@ -39,13 +39,13 @@ def data_path(settings: Settings, device: Device) -> DataPath:
 
 
 def _ended(settings: Settings, device: Device) -> Iterator[tuple[str, ...]]:
-    """Give the connections that apply.sh ends: those that a rule of ours drops."""
-    for family, protocol, first, last in blocked(settings):
-        for each in device.families if family == "any" else [family]:
-            found = ("-f", str(each), "-p", protocol)
-            if last == "0":
+    """Give the connections that apply.sh ends."""
+    for one in ended(settings):
+        for each in device.families if one.family == "any" else [one.family]:
+            found = ("-f", str(each), "-p", one.protocol)
+            if one.last == "0":
                 yield found
-            for port in range(int(first), int(last) + 1) if last != "0" else ():
+            for port in range(int(one.first), int(one.last) + 1) if one.last != "0" else ():
                 yield (*found, "--orig-port-dst", str(port))
 
 

@@ -37,6 +37,12 @@ else
 		sed -n 's/.*comment "!fw3: \(passthru [^"]*\)".*/\1/p')
 fi
 [ "$names" = "$(printf '%s\n' "$loaded" | sort -u)" ] || stale=loaded-rules
+# a file of ours is named after its digest
+for file in $(sed -n "s#^[[:space:]]*option path '\(/etc/passthru/signatures-.*\)'\$#\1#p" \
+	"$root/etc/config/firewall"); do
+	digest=$(sha256sum "$root$file" 2> /dev/null | cut -c 1-16)
+	[ "${file##*/}" = "signatures-$digest.rules" ] || stale=loaded-rules
+done
 echo "stale=$stale"
 """
 

@@ -10,7 +10,7 @@ from compiler.model.device import Device
 from compiler.model.target import Bundle, File
 from compiler.source.printing import environment
 from targets.openwrt import settings as own
-from targets.openwrt import uci
+from targets.openwrt import signatures, uci
 from targets.openwrt.facts import (
     DEVELOPMENT,
     HELPERS,
@@ -18,6 +18,7 @@ from targets.openwrt.facts import (
     install_command,
     release_of,
 )
+from targets.openwrt.running import ended
 from targets.openwrt.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +38,11 @@ def bundle(settings: Settings, device: Device) -> Bundle:
     if settings.needs:
         package = (release_of(device) or DEVELOPMENT).helper_package
         files.append(File(PACKAGES, f"{package}\n".encode()))
-    return Bundle(tuple(files), NATIVE)
+    files += (
+        File(signatures.file_name(marks), signatures.text(marks).encode())
+        for marks in signatures.files(settings.sections).values()
+    )
+    return Bundle(tuple(sorted(files, key=lambda file: file.path)), NATIVE)
 
 
 def native(settings: Settings) -> str:
@@ -74,20 +79,9 @@ def script(settings: Settings, device: Device) -> str:
         helper_modules=sorted(HELPERS[name][0] for name in settings.needs if name in HELPERS),
         install=install_command(device),
         assigned=[(name, zone) for name, zones in settings.helpers for zone in zones],
-        blocked=sorted(set(blocked(settings))),
+        blocked=ended(settings),
+        included=next(map(signatures.file_name, signatures.files(settings.sections).values()), ""),
     )
-
-
-def blocked(settings: Settings) -> Iterator[tuple[str, str, str, str]]:
-    """Give family, protocol number, first and last port (0: no ports) of all that rules drop."""
-    numbers = {"tcp": "6", "udp": "17"}
-    for section in settings.sections:
-        if section.type != "rule" or section.text("target") not in ("DROP", "REJECT"):
-            continue
-        for proto in own.values(section, "proto"):
-            for port in own.values(section, "dest_port") or ("0",):
-                first, _, last = port.partition("-")
-                yield section.text("family"), numbers.get(proto, proto), first, last or first
 
 
 @cache

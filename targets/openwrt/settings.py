@@ -1,7 +1,8 @@
 """The settings of an OpenWrt router: our own named UCI sections, in the order of the file.
 
-Three types of section carry our prefix: ``rule`` and ``redirect`` are fw3's and fw4's own;
-``passthru`` is one that both ignore, and notes which helper must be assigned in which zones.
+Four types of section carry our prefix: ``rule``, ``redirect`` and ``include`` are fw3's and fw4's
+own; ``passthru`` is one that both ignore. It notes which helper must be assigned in which zones, or
+which packets get which bit of the mark (:mod:`targets.openwrt.signatures`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from targets.openwrt import uci
 from targets.openwrt.uci import Section, Value
 
 PREFIX = "passthru_"
-#: The type of our own section that notes a helper.
+#: The type of our own section that notes a helper, or a bit of the mark.
 NOTE = "passthru"
 
 #: Options that hold several values, as a list or with spaces in one option, by type of section
@@ -23,11 +24,12 @@ NOTE = "passthru"
 MULTIPLE = {
     "rule": frozenset({"proto", "src_ip", "dest_ip", "src_port", "dest_port", "src_mac"}),
     "redirect": frozenset({"proto", "src_mac"}),
-    NOTE: frozenset({"zone"}),
+    NOTE: frozenset({"zone", "seen"}),
 }
 _ORDER = (
-    "name", "enabled", "src", "dest", "family", "proto", "src_ip", "src_dport", "dest_ip",
-    "dest_port", "helper", "zone", "log", "log_limit", "reflection", "set_helper", "target",
+    "name", "enabled", "type", "path", "position", "chain", "src", "dest", "family", "proto",
+    "src_ip", "src_dport", "dest_ip", "dest_port", "helper", "zone", "mark", "seen", "log",
+    "log_limit", "reflection", "set_helper", "target",
 )  # fmt: skip
 #: nft takes comments of 128 bytes, fw4 puts "!fw4: " before and may put " (reflection)" after.
 _LONGEST_TITLE = 109
@@ -49,9 +51,8 @@ class Settings:
     def helpers(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Give each helper that the rules rely on, with the zones where it must be assigned."""
         for section in self.sections:
-            if section.type == NOTE:
+            if section.type == NOTE and section.get("helper") is not None:
                 yield section.text("helper"), values(section, "zone")
-
 
     def items(self) -> dict[str, str]:
         """Give the sections as a flat listing; values of a list are lines."""

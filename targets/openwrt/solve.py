@@ -1,20 +1,24 @@
 """From an intent to sections: passes first, then blocks, then what comes in.
 
 fw3 and fw4 take the first rule that matches, and a flow passes where any decision passes it,
-so one order serves every intent: all ACCEPT rules stand before all DROP rules.
+so one order serves every intent: all ACCEPT rules stand before all DROP rules. Rules about packets
+with a signature stand before those about whole ports, which know less, and what is blocked on
+any port comes last, when nobody has spoken of the port.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from compiler.errors import TargetError
 from compiler.model.device import Device, Network, Zone
 from compiler.model.finding import Finding
 from compiler.model.intent import Action, Decision, Intent, Limits
-from compiler.model.protocol import Family, Flow
-from targets.openwrt import inbound, settings
+from compiler.model.protocol import UDP, Family, Flow
+from targets.openwrt import apart, inbound, settings, signatures
+from targets.openwrt.apart import Apart
 from targets.openwrt.parts import (
     helper_problem,
     log_options,
@@ -47,18 +51,34 @@ class Piece:
     region: Region
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a rule asks beside its piece: a flow, with words for it, and bits of the mark."""
+
+    decision: Decision
+    flow: Flow
+    words: tuple[str, ...]
+    mark: str = ""
+    verb: str = ""
+
+
 def solve(intent: Intent, device: Device) -> Settings:
     """Find the sections; see the contract.
 
     Raises:
         TargetError: the router lacks a helper or a zone, or rules cannot match a flow.
     """
-    problems = [*_problems(intent, device), *inbound.problems(intent, device)]
+    problems = [
+        *_problems(intent, device),
+        *apart.problems(intent, device),
+        *inbound.problems(intent, device),
+    ]
     if problems:
         raise TargetError(problems)
-    outbound = [*_outbound(intent, device, "ACCEPT"), *_outbound(intent, device, "DROP")]
-    notes = list(_notes(intent, device))
-    return settings.of([*_without_dead(outbound), *inbound.sections(intent, device), *notes])
+    told = apart.of(intent, device)
+    outbound = list(_without_dead(list(_outbound(told, device))))
+    notes = [*_notes(intent, device), *_marks(told, outbound)]
+    return settings.of([*outbound, *inbound.sections(intent, device), *notes])
 
 
 def _problems(intent: Intent, device: Device) -> Iterator[Finding]:
@@ -72,14 +92,44 @@ def _problems(intent: Intent, device: Device) -> Iterator[Finding]:
         yield from (each for each in found if each is not None)
 
 
-def _outbound(intent: Intent, device: Device, target: str) -> Iterator[Section]:
-    for decision in intent.decisions:
+def _outbound(told: Apart, device: Device) -> Iterator[Section]:
+    asked = list(_asked(told))
+    marked, plain = [a for a in asked if a.mark], [a for a in asked if not a.mark]
+    for listed, target in product((marked, plain), ("ACCEPT", "DROP")):
+        yield from _rules(listed, target, device)
+    yield from _rules(list(_anywhere(told)), "DROP", device)
+
+
+def _asked(told: Apart) -> Iterator[Asked]:
+    for decision in told.intent.decisions:
         for flow in decision.flows:
-            for source in device.lan_zones:
-                for piece in _pieces(decision, flow, source):
-                    if piece.target == target:
-                        for destination in device.wan_zones:
-                            yield _rule(decision, flow, piece, source, destination, device)
+            mark = told.mark_of(decision, flow)
+            bits = f"{mark.bit:#x}/{mark.bit:#x}" if mark else ""
+            yield Asked(decision, flow, _words(decision, flow), bits)
+
+
+def _anywhere(told: Apart) -> Iterator[Asked]:
+    """Ask for what a block must also find on other ports."""
+    for decision in told.intent.decisions:
+        mark = told.anywhere(decision)
+        if mark is not None:
+            flow = Flow(f"{decision.protocol}.anywhere", decision.protocol, UDP)
+            bits = f"{mark.bit:#x}/{mark.bit:#x}"
+            yield Asked(decision, flow, (), bits, "detect")
+
+
+def _words(decision: Decision, flow: Flow) -> tuple[str, ...]:
+    own = flow.id.removeprefix(f"{decision.protocol}.")
+    return (own,) if own != flow.id else ("of", flow.id)
+
+
+def _rules(listed: Sequence[Asked], target: str, device: Device) -> Iterator[Section]:
+    for asked in listed:
+        for source in device.lan_zones:
+            for piece in _pieces(asked.decision, asked.flow, source):
+                if piece.target == target:
+                    for destination in device.wan_zones:
+                        yield _rule(asked, piece, source, destination, device)
 
 
 def _pieces(decision: Decision, flow: Flow, zone: Zone) -> Iterator[Piece]:
@@ -113,14 +163,12 @@ def _joined(target: str, regions: dict[Family, Region]) -> Iterator[Piece]:
         yield Piece(target, str(family), region)
 
 
-def _rule(
-    decision: Decision, flow: Flow, piece: Piece, source: Zone, destination: Zone, device: Device
-) -> Section:
+def _rule(asked: Asked, piece: Piece, source: Zone, destination: Zone, device: Device) -> Section:
+    decision, flow = asked.decision, asked.flow
     path = (source.name, destination.name, piece.family)
-    own = flow.id.removeprefix(f"{decision.protocol}.")
-    told = (own,) if own != flow.id else ("of", flow.id)
-    word = {"ACCEPT": "pass", "DROP": "block"}[piece.target]
-    name = title(decision.protocol, *told, word, source.name, "to", destination.name, piece.family)
+    word = asked.verb or {"ACCEPT": "pass", "DROP": "block"}[piece.target]
+    words = (decision.protocol, *asked.words)
+    name = title(*words, word, source.name, "to", destination.name, piece.family)
     options: list[tuple[str, Value]] = [
         ("name", name),
         ("src", source.name),
@@ -130,13 +178,15 @@ def _rule(
         ("target", piece.target),
         *log_options(decision.log, name, device),
     ]
+    if asked.mark:
+        options.append(("mark", asked.mark))
     lists = {
         "dest_port": ports(flow),
         "src_ip": piece.region.sources,
         "dest_ip": piece.region.destinations,
     }
     options += [(option, tuple(map(str, items))) for option, items in lists.items() if items]
-    return Section("rule", section_name(word, decision.protocol, *told, *path), tuple(options))
+    return Section("rule", section_name(word, *words, *path), tuple(options))
 
 
 def _without_dead(sections: Sequence[Section]) -> Iterator[Section]:
@@ -145,11 +195,29 @@ def _without_dead(sections: Sequence[Section]) -> Iterator[Section]:
     for section in sections:
         match = tuple(
             section.get(option)
-            for option in ("src", "dest", "family", "proto", "dest_port", "src_ip", "dest_ip")
+            for option in (
+                "src",
+                "dest",
+                "family",
+                "proto",
+                "dest_port",
+                "src_ip",
+                "dest_ip",
+                "mark",
+            )
         )
         if match not in seen:
             seen.add(match)
             yield section
+
+
+def _marks(told: Apart, rules: Sequence[Section]) -> Iterator[Section]:
+    """Write down the marks that rules ask for, and have the file included that sets them."""
+    marks = tuple(told.marks.values())
+    zones = dict.fromkeys(rule.text("src") for rule in rules if rule.get("mark"))
+    if zones:
+        yield from signatures.includes(marks, zones)
+        yield from (mark.section() for mark in marks)
 
 
 def _notes(intent: Intent, device: Device) -> Iterator[Section]:

@@ -9,10 +9,11 @@ from compiler.model.device import Device, Fact
 from compiler.model.effect import Effect, Probe
 from compiler.model.example import typical
 from compiler.model.finding import Code, Finding, Place, Severity
-from compiler.model.intent import Action, Intent, Log
+from compiler.model.intent import Action, Decision, Intent, Log
+from compiler.model.protocol import TCP, UDP
 from compiler.model.survey import Survey
 from compiler.model.target import Bundle, Capabilities, Procedure
-from targets.openwrt import effects, facts, merge, render, settings, solve
+from targets.openwrt import apart, effects, facts, merge, render, settings, solve
 from targets.openwrt.facts import Firewall, firewall_of, install_command, release_of
 from targets.openwrt.procedure import procedure
 from targets.openwrt.settings import PREFIX, Settings
@@ -111,9 +112,8 @@ def _notes(intent: Intent, device: Device) -> Iterator[Finding]:
         place = decision.origin.place
         for message, hint in _log_problem(decision.log, device):
             yield warning(decision.protocol, place, message, hint)
-        if decision.action is Action.BLOCK and decision.detect:
-            message = f"OpenWrt rules cannot find {decision.protocol} on other ports"
-            yield warning(decision.protocol, place, message, "leave out `detect`")
+        for code, message, hint in _unseen(intent, decision, device):
+            yield warning(decision.protocol, place, message, hint, code)
     for exposure in intent.exposures:
         place = exposure.origin.place
         for message, hint in _log_problem(exposure.log, device):
@@ -125,6 +125,28 @@ def _notes(intent: Intent, device: Device) -> Iterator[Finding]:
             )
             hint = f"after every upgrade, before the router is connected: {install_command(device)}"
             yield warning(exposure.protocol, place, message, hint, Code.T405)
+
+
+def _unseen(intent: Intent, decision: Decision, device: Device) -> Iterator[tuple[Code, str, str]]:
+    """Say which signatures cannot be looked for, and what they cannot find."""
+    protocol = decision.protocol
+    blocked = decision.action is Action.BLOCK
+    detected = {layer4 for layer4, _ in decision.detect} if blocked else set()
+    if firewall_of(device) is Firewall.FW3:
+        upgrade = "leave out {}, or upgrade to 22.03 or later"
+        if detected:
+            message = f"fw3 rules cannot look into packets, so not find {protocol} on other ports"
+            yield Code.T406, message, upgrade.format("`detect`")
+        if any(apart.told_apart(intent, decision, flow) for flow in decision.flows):
+            message = f"fw3 rules cannot look into packets: all on the ports of {protocol} are one"
+            yield Code.T406, message, upgrade.format("what differs")
+        return
+    if TCP in detected:
+        message = f"signatures of {protocol} over TCP are not looked for: no first packet has one"
+        yield Code.T406, message, "block its ports or destinations"
+    if UDP in detected:
+        message = f"{protocol} that already runs on another port is not found, only what begins"
+        yield Code.D505, message, "it ends with its session; a block of its addresses ends it now"
 
 
 def _log_problem(log: Log | None, device: Device) -> Iterator[tuple[str, str]]:

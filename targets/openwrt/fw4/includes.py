@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
 
+from targets.openwrt import signatures
 from targets.openwrt.fw4 import nft
 from targets.openwrt.fw4.schema import Vanishes
 from targets.openwrt.fw4.state import SetFound, State
@@ -16,7 +17,7 @@ _TYPES = {"mac": "ether_addr", "port": "inet_service"}
 
 
 def add_include(state: State, origin: str, options: dict[str, Any]) -> None:
-    """Take an include in. What its file holds is not in the config.
+    """Take an include in. What its file holds is in the config only where it is one of ours.
 
     Raises:
         Vanishes: fw4 skips it.
@@ -35,8 +36,12 @@ def add_include(state: State, origin: str, options: dict[str, Any]) -> None:
     chain = options.get("chain")
     if chain is None:
         raise Vanishes(f"position '{position}' needs a chain")
-    part = nft.opaque(f"what {path} holds is not known")
     where = state.before if position == "chain-prepend" else state.after
+    marks = state.files.get(path)
+    if marks:
+        where.setdefault(chain, []).extend(signatures.rules(marks, origin))
+        return
+    part = nft.opaque(f"what {path} holds is not known")
     where.setdefault(chain, []).append(nft.Rule((part,), origin))
 
 

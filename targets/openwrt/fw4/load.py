@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from targets.openwrt import signatures
 from targets.openwrt.fw4 import chains, includes, redirects, rules, schema, zones
 from targets.openwrt.fw4 import values as v
 from targets.openwrt.fw4.nft import Ruleset
@@ -65,7 +66,8 @@ class Firewall:
 
 def load(sections: Sequence[Section], networks: Networks, modules: Modules) -> Firewall:
     """Read the package ``firewall`` as fw4 does."""
-    state = State(networks, {each.name: each for each in helpers(modules)})
+    known = {each.name: each for each in helpers(modules)}
+    state = State(networks, known, signatures.files(sections))
     crash = _defaults(state, sections)
     if not crash:
         every = tuple(labelled(sections))

@@ -36,6 +36,11 @@ class Rule:
         """Why nobody knows whether the rule matches."""
         return tuple(part.doubt for part in self.parts if part.doubt)
 
+    def text(self) -> str:
+        """Print as a line of a chain."""
+        words = " ".join(part.text for part in self.parts)
+        return f"{words} comment {quoted(self.comment)}" if self.comment else words
+
 
 @dataclass(frozen=True, slots=True)
 class Hook:
@@ -112,12 +117,7 @@ class Ruleset:
                 where = f"type {hook.type} hook {hook.name} priority {hook.priority}"
                 yield f"\t\t{where}; policy {hook.policy};"
             for rule in chain.rules:
-                words = " ".join(part.text for part in rule.parts)
-                yield (
-                    f"\t\t{words} comment {quoted(rule.comment)}"
-                    if rule.comment
-                    else f"\t\t{words}"
-                )
+                yield f"\t\t{rule.text()}"
             yield "\t}"
 
     def listing(self) -> str:
@@ -185,6 +185,17 @@ def masked(left: str, mask: str, address: str, *, negated: bool = False) -> Part
     op = "!=" if negated else "=="
     data = {"op": op, "left": {"&": [_operand(left), mask]}, "right": address}
     return Part(f"{left} & {mask} {op} {address}", {"match": data})
+
+
+def payload(at: int, value: bytes, mask: bytes) -> Part:
+    """Match bytes, at a distance from the beginning of the transport header, under a mask."""
+    number, under = int.from_bytes(value) & int.from_bytes(mask), int.from_bytes(mask)
+    place = f"@th,{8 * at},{8 * len(value)}"
+    left: Any = {"payload": {"base": "th", "offset": 8 * at, "len": 8 * len(value)}}
+    if set(mask) <= {0xFF}:
+        return Part(f"{place} {number:#x}", {"match": {"op": "==", "left": left, "right": number}})
+    data = {"op": "==", "left": {"&": [left, under]}, "right": number}
+    return Part(f"{place} & {under:#x} == {number:#x}", {"match": data})
 
 
 def mark(number: int, mask: int, *, negated: bool = False) -> Part:

@@ -9,6 +9,7 @@ from typing import Any
 from targets.openwrt.fw4 import nft
 from targets.openwrt.fw4.values import Address, Addresses
 from targets.openwrt.networks import Networks
+from targets.openwrt.signatures import Mark
 from targets.openwrt.uci import Section
 
 #: Protocol names that musl's getprotobyname knows, and thus nft on the router, with their numbers
@@ -111,10 +112,12 @@ class State:
     - ``doubts``: why nothing can be said about any packet.
     - ``vanished``: sections that fw4 skips, with the reason; ``traps``: those that do something
       else than they seem to.
+    - ``files``: what included files hold that are ours, by path.
     """
 
     networks: Networks
     helpers: Mapping[str, Helper]
+    files: Mapping[str, tuple[Mark, ...]] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     zones: list[Zone] = field(default_factory=list)
     sets: dict[str, SetFound] = field(default_factory=dict)

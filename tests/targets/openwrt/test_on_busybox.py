@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from compiler.model.device import Device
 from compiler.model.intent import Action, Decision, Intent, Limits
+from compiler.model.protocol import UDP, ByteMatch, Signature
 from compiler.model.target import StepName
 from targets.openwrt import TARGET
 from tests.targets.openwrt.support import V6, decision, device, intent
@@ -20,8 +21,8 @@ BUSYBOX = shutil.which("busybox")
 pytestmark = pytest.mark.skipif(BUSYBOX is None, reason="busybox is not installed")
 
 APPLETS = (
-    "ash", "sh", "awk", "cat", "cmp", "cp", "dirname", "grep", "head", "mkdir", "mv", "rm",
-    "rmdir", "sed", "sort", "sync", "tail", "tr", "uname",
+    "ash", "sh", "awk", "cat", "cmp", "cp", "cut", "dirname", "find", "grep", "head", "mkdir", "mv",
+    "rm", "rmdir", "sed", "sha256sum", "sort", "sync", "tail", "tr", "uname",
 )  # fmt: skip
 #: `-c DIR` reads another folder; a config with the word "broken" is invalid.
 UCI = """#!/bin/sh
@@ -72,6 +73,15 @@ ipv4     2 gre      47 29 src=192.168.1.9 dst=192.0.2.1 srckey=0x1 dstkey=0x2
 """  # noqa: E501 - as the kernel prints it
 BLOCK = intent(decision("l2tp", Action.BLOCK))
 PPTP = intent(decision("pptp", Action.PASS))
+
+
+def detecting(first: bytes) -> Intent:
+    """A block that a file of ours must look into packets for."""
+    found = replace(BLOCK.decisions[0], detect=((UDP, Signature((ByteMatch(0, first, b"\xff"),))),))
+    return intent(found)
+
+
+SEEN, OTHER = detecting(b"a"), detecting(b"b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,3 +353,117 @@ def test_facts_step(router: Router) -> None:
         "modules": "nf_conntrack_pptp nf_nat_pptp",
         "stale": "",
     }
+
+
+def included(router: Router) -> list[str]:
+    folder = router.root / "etc/passthru"
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def file_of(wanted: Intent) -> str:
+    bundle = TARGET.render(TARGET.settings(wanted, device()), device())
+    (name,) = [file.path for file in bundle.files if file.path.startswith("signatures-")]
+    return name
+
+
+def test_the_included_file_is_there_first_and_outlives_a_system_upgrade(router: Router) -> None:
+    """sysupgrade saves what the lines in keep.d name, after the shell has expanded them."""
+    router.put(SEEN)
+    done = router.apply()
+    assert (done.returncode, done.stderr) == (0, "")
+    name = file_of(SEEN)
+    assert included(router) == [name]
+    assert (router.root / "etc/passthru" / name).read_bytes() == (router.root / name).read_bytes()
+    kept = router.run('find $(sed "s#^#$PASSTHRU_ROOT#" "$PASSTHRU_ROOT"/lib/upgrade/keep.d/*)')
+    assert sorted(kept.stdout.split()) == [
+        f"{router.root}/etc/passthru/{name}",
+        f"{router.root}/lib/upgrade/keep.d/passthru",
+    ]
+
+
+def test_the_file_of_the_way_back_stays_and_older_ones_go(router: Router) -> None:
+    router.put(SEEN)
+    router.apply()
+    router.put(OTHER)
+    assert router.apply().returncode == 0
+    assert included(router) == sorted([file_of(SEEN), file_of(OTHER)])
+    router.put(BLOCK)
+    assert router.apply().returncode == 0
+    assert included(router) == [file_of(OTHER)]
+    router.put(Intent("r1"))
+    assert router.apply().returncode == 0
+    assert included(router) == []
+    assert not (router.root / "lib/upgrade/keep.d/passthru").exists()
+    assert router.config.read_text() == CONFIG
+
+
+@pytest.mark.parametrize("damage", ["lost", "torn"])
+def test_a_file_that_is_lost_or_torn_is_put_back(router: Router, damage: str) -> None:
+    """The config is what it should be, and yet there is something to do."""
+    router.put(SEEN)
+    router.apply()
+    file = router.root / "etc/passthru" / file_of(SEEN)
+    if damage == "lost":
+        file.unlink()
+    else:
+        file.write_text("# Marks")
+    assert router.apply("verify").returncode == 1
+    done = router.apply()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert router.log.count("reload") == 2
+    assert router.apply("verify").returncode == 0
+    assert "nothing to change" in router.apply().stdout
+
+
+@pytest.mark.parametrize("stub", ["refuses", "deaf"])
+def test_a_config_that_does_not_stay_leaves_no_file(router: Router, stub: str) -> None:
+    router.stub("loaded")
+    router.stub(stub)
+    router.put(SEEN)
+    assert router.apply().returncode == 1
+    assert router.config.read_text() == CONFIG
+    assert included(router) == []
+
+
+def test_the_way_back_finds_the_old_file(router: Router) -> None:
+    """What is kept is the config alone: its file must still be there, and the new one goes."""
+    router.put(SEEN)
+    router.apply()
+    before = router.config.read_text()
+    router.put(OTHER)
+    steps = TARGET.procedure(TARGET.settings(OTHER, device()), device()).steps
+    scripts = {step.name: step.script for step in steps}
+    for name in (StepName.STAGE, StepName.ARM, StepName.APPLY, StepName.ROLLBACK):
+        assert router.run(scripts[name]).returncode == 0
+    assert router.config.read_text() == before
+    assert included(router) == [file_of(SEEN)]
+
+
+def test_a_folder_that_cannot_be_written_stops_before_the_config(router: Router) -> None:
+    (router.root / "etc/passthru").write_text("in the way")
+    router.put(SEEN)
+    done = router.apply()
+    assert done.returncode == 1
+    assert "cannot write" in done.stderr
+    assert router.config.read_text() == CONFIG
+    assert "reload" not in router.log
+
+
+def stale(router: Router) -> str:
+    (router.root / "etc/openwrt_release").write_text("DISTRIB_RELEASE='24.10.2'\n")
+    steps = TARGET.procedure(TARGET.settings(SEEN, device()), device())
+    step = steps.step(StepName.FACTS)
+    assert step is not None
+    facts = dict(line.split("=", 1) for line in router.run(step.script).stdout.splitlines())
+    return facts["stale"]
+
+
+def test_facts_tell_of_a_file_that_is_not_what_it_was(router: Router) -> None:
+    router.put(SEEN)
+    router.apply()
+    assert stale(router) == ""
+    with (router.root / "etc/passthru" / file_of(SEEN)).open("a") as file:
+        file.write("# edited\n")
+    assert stale(router) == "loaded-rules"
+    (router.root / "etc/passthru" / file_of(SEEN)).unlink()
+    assert stale(router) == "loaded-rules"
