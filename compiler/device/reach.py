@@ -205,15 +205,18 @@ class Stated:
         self._problems = problems
 
     def raw(self, what: str) -> Any:
+        """Give a variable as it stands; the first of its names that is set."""
         return next(
             (self._reach[name] for name in NAMES[what] if self._reach.get(name) is not None), None
         )
 
     def problem(self, what: str, message: str) -> None:
+        """Note what is wrong with a variable."""
         name = next((name for name in NAMES[what] if name in self._reach), NAMES[what][0])
         self._problems.append(Finding(Code.S809, f"{name} {message}", host=self._host))
 
     def text(self, what: str) -> str:
+        """Give a text; nothing where it is not set or cannot be used."""
         value = self.raw(what)
         if isinstance(value, Secret):
             value = value.reveal()
@@ -228,6 +231,7 @@ class Stated:
         return text
 
     def secret(self, what: str) -> str | Secret | None:
+        """Give a secret, unopened."""
         value = self.raw(what)
         if value is None or isinstance(value, Secret):
             return value
@@ -237,6 +241,7 @@ class Stated:
         return str(value)
 
     def flag(self, what: str) -> bool:
+        """Tell whether it is true; not set is false."""
         value = self.raw(what)
         if value is None or isinstance(value, bool):
             return bool(value)
@@ -246,6 +251,7 @@ class Stated:
         return False
 
     def port(self) -> int:
+        """Give the port; 0 where it is not set or cannot be used."""
         value = self.raw("port")
         if value is None:
             return 0

@@ -1,34 +1,50 @@
-"""Which way a procedure asks for, and which of them a push can go.
-
-``http`` (a web interface through an SSH tunnel) has its place here and is not built yet; ``file``
-has no way to the router at all.
-"""
+"""Which way a procedure asks for, and which of them a push can go: ``ssh`` and ``http``."""
 
 from __future__ import annotations
 
+from compiler.device.http.login import NAMES
 from compiler.errors import ApplyError
 from compiler.model.finding import Code
-from compiler.model.target import Guard, Procedure
+from compiler.model.target import Guard, Procedure, StepName
 
-_INSTEAD = {
-    "http": "its settings go through a web interface, which a push does not speak yet",
-    "file": "there is no way in; its bundle says what to do by hand",
-}
+
+def possible(procedure: Procedure, target: str, host: str) -> None:
+    """See that a push can go this way.
+
+    Raises:
+        ApplyError: S819, it cannot; what a person does instead.
+    """
+    if procedure.transport == "ssh":
+        if procedure.console is None:
+            checked(procedure, target)
+        return
+    if procedure.transport == "http" and procedure.login in NAMES:
+        return
+    step = procedure.step(StepName.APPLY)
+    name = step.request if step else ""
+    if procedure.transport == "http":
+        why = "nobody has written down how its web interface lets one in"
+        todo = f"{name} is the request that is to be sent"
+    else:
+        why, todo = "there is no way in", f"{name} says what to do by hand"
+    hint = (
+        f"OUT/{host}/{name} of `passthru compile -o OUT`" if name else f"passthru targets {target}"
+    )
+    raise ApplyError.of(
+        Code.S819, f"not pushed: {why}" + (f"; {todo}" if name else ""), hint=hint, host=host
+    )
 
 
 def checked(procedure: Procedure, target: str) -> Guard:
-    """See that a push can go this way, and give what takes it back.
+    """Give what takes a push over SSH back.
 
     Raises:
-        ApplyError: S819, it cannot.
+        ApplyError: S819, nothing does.
     """
-    if procedure.transport != "ssh":
-        why = _INSTEAD.get(procedure.transport, f"it asks for {procedure.transport!r}")
-        raise ApplyError.of(Code.S819, f"not pushed: {why}", hint=f"passthru targets {target}")
     if procedure.guard is None:
         raise ApplyError.of(
             Code.S819,
             "not pushed: this target does not say how a push is taken back",
-            hint="a target whose procedure has a guard",
+            hint=f"a target whose procedure has a guard, which {target} has not",
         )
     return procedure.guard

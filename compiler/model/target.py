@@ -12,12 +12,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from compiler.model.device import Device
 from compiler.model.effect import Effect, Probe
 from compiler.model.finding import Finding
 from compiler.model.intent import Intent
+
+if TYPE_CHECKING:
+    from compiler.model.console import Console
 
 S = TypeVar("S")
 
@@ -105,6 +108,9 @@ class Procedure:
     or nothing where nobody has written that down. Such a target takes a router's whole answer as
     the option ``observed`` and renders a write that carries every field of it.
 
+    A router without a POSIX shell has a ``console`` in place of scripts and guard; the steps then
+    are documents for a person.
+
     With a ``guard``, the ARM script puts into the folder ``$PASSTHRU_KEEP`` all that the ROLLBACK
     script needs, which then runs in that folder, with nothing else of the bundle left.
     """
@@ -113,6 +119,7 @@ class Procedure:
     steps: tuple[Step, ...]
     guard: Guard | None = None
     login: str = ""
+    console: Console | None = None
 
     def step(self, name: StepName) -> Step | None:
         """Find a step by name."""

@@ -42,14 +42,15 @@ HNAP = Family(
         read_request=_request("GetFirewallSettings"),
         write_request=_request("SetFirewallSettings"),
         answered=XmlAnswer("GetFirewallSettingsResponse", ("GetFirewallSettingsResult", "OK")),
+        login="hnap",
         sender="logs in over HNAP, adds the header HNAP_AUTH and the session cookie, and sends "
         "the body as SOAP (the text beside this document, where it is complete)",
     ),
     capabilities=Capabilities(
         reads=True,
         writes=True,
-        pushes="request documents for HTTP",
-        rolls_back="write the former answer again",
+        pushes="HTTP through an SSH host",
+        rolls_back="writes the old object again; no dead-man",
         helper="no switch of its own; its state is unknown",
         ipv6="not covered",
         running_tunnels="survive a block, as far as is known",

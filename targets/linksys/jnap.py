@@ -84,13 +84,14 @@ JNAP = Family(
             "/JNAP/", "json", headers=(("X-JNAP-Action", f"{_ACTION}SetFirewallSettings"),)
         ),
         answered=JsonAnswer(("output",), ("result", "OK")),
+        login="jnap",
         sender="adds the header X-JNAP-Authorization and sends the body as JSON text",
     ),
     capabilities=Capabilities(
         reads=True,
         writes=True,
-        pushes="request documents for HTTP",
-        rolls_back="write the former answer again",
+        pushes="HTTP through an SSH host",
+        rolls_back="writes the old object again; no dead-man",
         helper="no switch; its state is unknown",
         ipv6="unknown",
         running_tunnels="survive a block, as far as is known",

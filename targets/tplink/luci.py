@@ -64,14 +64,15 @@ LUCI = Family(
         read_request=Request(_PATH, "form", {"operation": "read"}),
         write_request=Request(_PATH, "form", {"operation": "write"}),
         answered=JsonAnswer(("data",), ("success", True)),
+        login="luci",
         sender="logs in, puts its token in place of {stok}, adds the session cookie, and sends "
         "the body form-encoded (sealed with AES on firmware that asks for it)",
     ),
     capabilities=Capabilities(
         reads=True,
         writes=True,
-        pushes="request documents for HTTP",
-        rolls_back="write the former answer again",
+        pushes="HTTP through an SSH host",
+        rolls_back="writes the old object again; no dead-man",
         helper="one switch for filter and helper",
         ipv6="unknown",
         running_tunnels="survive a block, as far as is known",

@@ -15,7 +15,6 @@ from typing import Any
 
 import paramiko
 
-from compiler.device.hostkeys import host_name
 from compiler.device.http import certificates
 from compiler.device.http.line import Line, Raw, TlsLine
 from compiler.device.http.way import WebWay
@@ -92,8 +91,10 @@ class Client:
         raw = answer.read(_MOST_BYTES + 1)
         if len(raw) > _MOST_BYTES:
             raise ApplyError.of(Code.S808, f"{self.way.name} answers without end")
-        if declared is not None and len(raw) < declared:
-            raise http.client.IncompleteRead(b"", declared - len(raw))
+        # a line that is cut in the middle of the headers ends them, for http.client
+        cut = not raw and not answer.chunked if declared is None else len(raw) < declared
+        if cut:
+            raise http.client.IncompleteRead(b"")
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -110,10 +111,9 @@ class Client:
         line = TlsLine(raw, deadline)
         try:
             shown = certificates.fingerprint(line.greet())
-            where = host_name(self.way.address, self.way.port)
-            certificates.check(
-                self.way.host, where, shown, self.way.fingerprint, accept_new=self._accept_new
-            )
+            stated = self.way.fingerprint
+            new = self._accept_new
+            certificates.check(self.way.host, self.way.name, shown, stated, accept_new=new)
         except TransportError:
             line.end()
             raise

@@ -37,7 +37,7 @@ class Jnap:
         reply = self._client.send(request.method, request.path, request.body, headers)
         if reply.status in (401, 403):
             raise refused(way.name)
-        result = json_object(self._client, reply).get("result")
+        result = str(json_object(self._client, reply).get("result"))
         if result in _REFUSED:
             raise refused(way.name, shown(result))
         if result in _LOCKED:

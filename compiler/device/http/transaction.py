@@ -30,9 +30,10 @@ from compiler.model.target import Procedure, StepName, Target
 
 #: How long new connections are tried while the first one could still take everything back.
 _SOON = 30.0
-#: A request that was cut may still be at work: what is old is looked at again after this time.
+#: A write that was cut may still be at work: what is not new is looked at again after this time.
 _AT_WORK = 2.0
 _SLOWEST_RETRY = 5.0
+_MOST_BACK = 2
 #: What no second try mends; and of log-ins, routers count the tries.
 _FINAL = frozenset(
     {Code.S802, Code.S803, Code.S804, Code.S805, Code.S852, Code.S853, Code.S855}
@@ -92,8 +93,9 @@ class WebTransaction:
         if self._options.check:
             return self.result(State.WOULD_CHANGE)
         self._begin(StepName.STAGE)
-        place = relay or self._opened(Way(self._job.host, "", local=True))
-        with leased(place, self._way, self._options, self._findings.append):
+        place = self._way.relay or Way(self._job.host, "", local=True)
+        session = relay or self._opened(place)
+        with leased(session, place, self._way, self._options, self._note):
             new = self._write(relay, seen)
             return self._settle(relay, seen.again, new)
 
@@ -138,9 +140,12 @@ class WebTransaction:
     ) -> _Found:
         new, timeout = self._options.accept_new, self._options.step_timeout
         client = Client(self._way, relay, timeout, accept_new=new)
-        note = self._findings.append
-        with visit(client, self._kind, note, over_others=over_others) as login:
+        with visit(client, self._kind, self._note, over_others=over_others) as login:
             return do(login)
+
+    def _note(self, finding: Finding) -> None:
+        if finding not in self._findings:
+            self._findings.append(finding)
 
     def _look(self, relay: Session | None) -> Seen:
         self._begin(StepName.READ)
@@ -226,7 +231,7 @@ class WebTransaction:
         """See what the router has; confirm, or take everything back."""
         self._begin(StepName.VERIFY)
         fields = self._fields(relay)
-        if fields == old.fields and self._lost and not self._taken_back:
+        if fields != new.fields and not (self._problems or self._taken_back):
             time.sleep(_AT_WORK)
             fields = self._fields(relay)
         if fields == old.fields:
@@ -234,7 +239,7 @@ class WebTransaction:
         if fields == new.fields and not self._problems:
             self._begin(StepName.CONFIRM)
             return self.result(State.CHANGED)
-        if self._taken_back:
+        if self._taken_back == _MOST_BACK:
             return self._unclear(f"the way back failed: {differing(fields, old.fields)}")
         if not self._problems:
             self._wrong(Code.S816, f"not as written: {differing(fields, new.fields)}")

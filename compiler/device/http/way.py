@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from compiler.device.hostkeys import host_name
 from compiler.device.http import certificates
 from compiler.device.reach import NAMES, Stated, Way, way_of
 from compiler.errors import InventoryError
@@ -32,8 +31,10 @@ class WebWay:
 
     @property
     def name(self) -> str:
-        """The address for messages."""
-        return host_name(self.address, self.port) if self.port != 80 else self.address
+        """What stands in an address line after the scheme, as in the header Host."""
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        usual = 443 if self.https else 80
+        return address if self.port == usual else f"{address}:{self.port}"
 
 
 def web_way(host: str, reach: Mapping[str, Any]) -> WebWay:
@@ -76,14 +77,15 @@ def _relay(stated: Stated, host: str, problems: list[Finding]) -> Way | None:
     via, direct = stated.raw("via"), stated.flag("direct")
     if via:
         try:
-            hops = way_of(host, {name: via for name in NAMES["via"]}).via
+            hops = way_of(host, dict.fromkeys(NAMES["via"], via)).via
         except InventoryError as error:
             problems += error.findings
             return None
         if not hops:
             stated.problem("via", "names no host")
             return None
-        return replace(hops[-1], via=hops[:-1])
+        # a lease needs no other account
+        return replace(hops[-1], via=hops[:-1], become=None)
     if not direct:
         hint = (
             "passthru_via: a host on the router's network that speaks SSH; or "

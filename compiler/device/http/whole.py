@@ -1,4 +1,4 @@
-"""The object behind a web interface: read whole, and printed whole as the write that makes it so."""
+"""The object behind a web interface: read whole, and printed as the write that makes it so."""
 
 from __future__ import annotations
 

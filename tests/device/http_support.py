@@ -1,0 +1,254 @@
+"""Web interfaces for tests: embedded ones behind a bastion, and one that misbehaves on purpose."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from compiler.device import transaction
+from compiler.device.job import Job, Listener, Options, Result
+from compiler.embedded import EmbeddedFleet, EmbeddedHttp, EmbeddedRouter
+from compiler.model.finding import Code
+from compiler.model.intent import Action
+from tests.device.support import OPTIONS, device_of, job
+from tests.targets.openwrt.support import decision, intent
+
+#: Kinds of embedded web interfaces, and the target that speaks with each.
+TARGETS = {"tplink": "tplink", "sealed": "tplink", "jnap": "linksys", "hnap": "dlink"}
+BLOCK = intent(decision("pptp", Action.BLOCK))
+PASS = intent(decision("pptp", Action.PASS))
+PASSWORD = 's3cret & "co" <ü>'
+QUICK = replace(OPTIONS, confirm_timeout=4, step_timeout=5.0)
+Answer = tuple[int, Mapping[str, str], bytes]
+
+
+def codes(result: Result) -> list[Code]:
+    return [finding.code for finding in result.findings]
+
+
+def bastion_reach(bastion: EmbeddedRouter, folder: Path) -> dict[str, Any]:
+    known = folder / f"known_{bastion.name}"
+    if not known.exists():  # pushes at once read it
+        known.write_text(bastion.known_hosts)
+    return {
+        "name": bastion.name,
+        "ansible_host": bastion.host,
+        "ansible_port": bastion.port,
+        "ansible_user": bastion.username,
+        "ansible_password": bastion.password,
+        "ansible_ssh_common_args": f"-F none -o UserKnownHostsFile={known}",
+    }
+
+
+@dataclass
+class Web:
+    """One embedded router with a web interface, and jobs for it."""
+
+    kind: str
+    site: EmbeddedHttp
+    bastion: EmbeddedRouter
+    folder: Path
+
+    def job(self, wanted: Any = BLOCK, **more: Any) -> Job:
+        reach = {
+            "ansible_host": self.site.host,
+            "ansible_port": self.site.port,
+            "ansible_user": self.site.username,
+            "ansible_password": self.site.password,
+            "passthru_via": bastion_reach(self.bastion, self.folder),
+            **more,
+        }
+        return job(device_of(TARGETS[self.kind]), wanted, reach, self.site.name)
+
+    def push(
+        self,
+        wanted: Any = BLOCK,
+        options: Options = OPTIONS,
+        listen: Listener | None = None,
+        **more: Any,
+    ) -> Result:
+        result = transaction.push(self.job(wanted, **more), options, listen)
+        assert self.site.password not in repr(result)
+        assert self.bastion.password not in repr(result)
+        return result
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.site.state()["settings"]
+        return found
+
+
+def embedded(
+    fleet: EmbeddedFleet, kind: str, bastion: EmbeddedRouter, folder: Path, label: str
+) -> Web:
+    made = fleet.add_http(
+        "tplink" if kind == "sealed" else kind,
+        f"{kind}-{label}",
+        password=PASSWORD,
+        encrypted=kind == "sealed",
+    )
+    return Web(kind, made, bastion, folder)
+
+
+@dataclass
+class Asked:
+    """One request that came."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass
+class Server:
+    """A web interface whose answers a test gives, one function for all requests."""
+
+    answer: Callable[[Asked], Answer]
+    port: int = 0
+    asked: list[Asked] = field(default_factory=list)
+
+    def job(self, target: str, wanted: Any = BLOCK, **more: Any) -> Job:
+        reach = {
+            "ansible_host": "127.0.0.1",
+            "ansible_port": self.port,
+            "ansible_password": PASSWORD,
+            "passthru_http_direct": True,
+            **more,
+        }
+        return job(device_of(target), wanted, reach)
+
+    def push(self, target: str, options: Options = QUICK, **more: Any) -> Result:
+        result = transaction.push(self.job(target, **more), options)
+        assert PASSWORD not in repr(result)
+        return result
+
+
+@contextlib.contextmanager
+def serve(
+    answer: Callable[[Asked], Answer], certificate: tuple[Path, Path] | None = None
+) -> Iterator[Server]:
+    """Serve on loopback; ``certificate`` (with its key) makes it HTTPS."""
+    server = Server(answer)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            asked = Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            server.asked.append(asked)
+            status, headers, text = server.answer(asked)
+            with contextlib.suppress(OSError):
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(text)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(text)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    listening = _Quiet(("127.0.0.1", 0), Handler)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        listening.socket = context.wrap_socket(
+            listening.socket, server_side=True, do_handshake_on_connect=False
+        )
+    server.port = listening.server_address[1]
+    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server
+    finally:
+        listening.shutdown()
+        thread.join()
+        listening.server_close()
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing: clients that go away are what is tested."""
+
+
+def told(data: Any, status: int = 200, kind: str = "application/json", **headers: str) -> Answer:
+    body = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return status, {"Content-Type": kind, **headers}, body
+
+
+@dataclass
+class Jnap:
+    """The object of a JNAP router; what it does with a write can be replaced."""
+
+    settings: dict[str, Any] = field(
+        default_factory=lambda: {
+            "isIPv4FirewallEnabled": True,
+            "isIPv6FirewallEnabled": True,
+            "blockMulticast": False,
+            "blockNATRedirection": False,
+            "blockIDENT": True,
+            "blockAnonymousRequests": True,
+            "blockIPSec": False,
+            "blockPPTP": False,
+            "blockL2TP": False,
+        }
+    )
+    store: Callable[[Jnap, dict[str, Any]], str] | None = None
+    writes: int = 0
+
+    def __call__(self, asked: Asked) -> Answer:
+        if asked.headers["x-jnap-action"].endswith("GetFirewallSettings"):
+            return told({"result": "OK", "output": self.settings})
+        self.writes += 1
+        wanted = json.loads(asked.body)
+        if self.store is not None:
+            return told({"result": self.store(self, wanted)})
+        self.settings = wanted
+        return told({"result": "OK"})
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make a self-signed certificate as a router does; give its file and its key's."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    begin = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + dt.timedelta(days=365))  # routers' own have often expired
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / f"{name}.pem", folder / f"{name}.key"
+    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return files
+
+
+def shown(files: tuple[Path, Path]) -> str:
+    """Give a certificate's fingerprint as openssl prints it."""
+    found = x509.load_pem_x509_certificate(files[0].read_bytes())
+    return found.fingerprint(hashes.SHA256()).hex(":").upper()
