@@ -18,7 +18,6 @@ from compiler.embedded import EmbeddedFleet, EmbeddedRouter
 LATENCY = 0.02
 _FILE = "/etc/config/firewall"
 _POLICY = "- hosts: all\n  passthrough: {pptp: block, l2tp: block}\n"
-_ZONES = {"lan": {"device": "br-lan", "networks": ["192.168.1.0/24"]}, "wan": {"device": "eth0"}}
 _RULE = (
     r"config rule '%s'\n\toption name 'passthru %s'\n\toption src 'lan'\n\toption dest 'wan'\n"
     r"\toption family 'any'\n\toption proto '%s'\n\toption target 'DROP'\n%s\n"
@@ -52,9 +51,14 @@ class Site:
         (folder / "policy.yml").write_text(_POLICY)
 
     def _variables(self, router: EmbeddedRouter) -> dict[str, Any]:
+        number = int(router.name[1:])
+        network = f"10.{number // 250}.{number % 250}.0/24"  # as in life, no two are alike
         return {
             "passthru_target": "openwrt",
-            "passthru_zones": _ZONES,
+            "passthru_zones": {
+                "lan": {"device": "br-lan", "networks": [network]},
+                "wan": {"device": "eth0"},
+            },
             "passthru_facts": {"release": "24.10"},
             "ansible_host": router.host,
             "ansible_port": router.port,

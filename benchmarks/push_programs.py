@@ -87,7 +87,8 @@ def _ansible(tools: Path, folder: Path, work: dict[str, Any]) -> Command:
     ]
     play = {"hosts": "all", "gather_facts": False, "strategy": "free", "tasks": tasks}
     (folder / "play.json").write_text(json.dumps([play]))
-    options = f"-F none -o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={work['known_hosts']}"
+    options = "-F none -o ControlMaster=auto -o ControlPersist=60s"
+    options += f" -o UserKnownHostsFile={work['known_hosts']}"
     environment = {
         "ANSIBLE_FORKS": str(work["forks"]),
         "ANSIBLE_SSH_ARGS": options,
@@ -114,7 +115,7 @@ def _pyinfra(tools: Path, folder: Path, work: dict[str, Any]) -> Command:
         }
         for router in work["routers"]
     }
-    (folder / "hosts.py").write_text(f"routers = {[(name, each) for name, each in data.items()]!r}\n")
+    (folder / "hosts.py").write_text(f"routers = {list(data.items())!r}\n")
     verify = f"{{ {work['read']}; }} | grep -q {shlex.quote(work['after'])}"
     read = f"{work['read']} || true"
     lines = ["from pyinfra.operations import server"]

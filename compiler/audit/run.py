@@ -191,7 +191,7 @@ class Auditor:
         procedure = self._target(compiled).procedure(
             compiled.outcome.settings, compiled.router.device
         )
-        if procedure.transport == "ssh" and procedure.guard is not None:
+        if procedure.transport == "ssh" and (procedure.guard or procedure.console):
             return f"passthru push -l {HOST}"
         return f"passthru compile -l {HOST}, then follow what its bundle says"
 

@@ -34,7 +34,7 @@ COMMANDS = {
     "protocols": ("compiler.cli.lookup", "List the VPN protocols."),
     "schema": ("compiler.cli.lookup", "Print a JSON Schema, for editors and CI."),
     "inventory": ("compiler.cli.lookup", "Show hosts, groups and variables."),
-    "demo": ("compiler.cli.demo", "Compile an example site and load it into a kernel."),
+    "demo": ("compiler.cli.demo", "Compile, push, audit and prove an example site."),
 }
 
 

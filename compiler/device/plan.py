@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from compiler.device.job import Change, Job, Observed
+from compiler.model.finding import Code, Finding, Severity
+from compiler.model.intent import Action
 from compiler.model.target import Procedure, Target
 
 #: The fact that names what must be written although the settings are equal: a file that the next
@@ -27,6 +30,8 @@ _Made = TypeVar("_Made")
 #: kept is a pure function of its key, and as small as a router's settings.
 _MOST_KEPT = 512
 _kept: dict[Hashable, Any] = {}
+_making: dict[Hashable, threading.Lock] = {}
+_keeping = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +73,53 @@ def changes(target: Target[Any], job: Job, observed: Observed) -> tuple[Change, 
 
 
 def _keep(key: Hashable, make: Callable[[], _Made]) -> _Made:
+    """Give what is kept, or make it: once, although fifty routers ask at the same time."""
     found = _kept.get(key, _kept)  # the memo itself stands for nothing: it is no value of its own
     if found is not _kept:
         return cast("_Made", found)
-    made = make()
-    if len(_kept) >= _MOST_KEPT:
-        _kept.clear()
-    _kept[key] = made
-    return made
+    with _keeping:
+        lock = _making.setdefault(key, threading.Lock())
+    try:
+        with lock:
+            found = _kept.get(key, _kept)
+            if found is not _kept:
+                return cast("_Made", found)
+            made = make()
+            if len(_kept) >= _MOST_KEPT:
+                _kept.clear()
+            _kept[key] = made
+            return made
+    finally:
+        with _keeping:
+            _making.pop(key, None)
 
 
 def _kind(job: Job) -> str:
     """Tell routers apart that settings may mean something else on."""
     device = job.device
-    return repr((device.target, device.zones, dict(device.facts), dict(device.options)))
+    zones = tuple(replace(zone, place=None) for zone in device.zones)  # where it stands, no matter
+    return repr((device.target, zones, dict(device.facts), dict(device.options)))
+
+
+_UNHELPED = {
+    "absent": "no module of it is loaded",
+    "idle": "it is loaded, and nothing assigns it to connections",
+}
+
+
+def unhelped(job: Job, observed: Observed) -> tuple[Finding, ...]:
+    """Tell of protocols that the policy passes and whose NAT helper was not seen at work.
+
+    A router whose facts do not speak of a helper (``helper_NAME``) has other means to verify it.
+    """
+    found: list[Finding] = []
+    for decision in job.intent.decisions:
+        state = observed.facts.get(f"helper_{decision.protocol}", "assigned")
+        if decision.action is Action.PASS and state != "assigned":
+            why = _UNHELPED.get(state, "whether it is assigned to connections is unknown")
+            message = f"the NAT helper of {decision.protocol} was not seen at work: {why}"
+            found.append(Finding(Code.D503, message, Severity.WARNING, protocol=decision.protocol))
+    return tuple(found)
 
 
 def difference(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -150,7 +150,7 @@ def _way(host: str, reach: Mapping[str, Any], problems: list[Finding], depth: in
 
 
 def _with_files(way: Way, files: str) -> Way:
-    return replace(way, known_hosts=tuple(shlex.split(files)))
+    return replace(way, known_hosts=_words(files))
 
 
 def _via(stated: Stated, jumps: str, problems: list[Finding], depth: int) -> Iterator[Way]:
@@ -271,13 +271,13 @@ class _Arguments:
         self._files: tuple[str, ...] = ("~/.ssh/config",)
         for what in ("common_args", "extra_args"):
             try:
-                words = shlex.split(stated.text(what))
+                words = _words(stated.text(what))
             except ValueError:
                 stated.problem(what, "has a quote that is not closed")
                 continue
             self._read(words, what, stated)
 
-    def _read(self, words: list[str], what: str, stated: Stated) -> None:
+    def _read(self, words: Sequence[str], what: str, stated: Stated) -> None:
         left = iter(words)
         for word in left:
             flag, value = word[:2], word[2:]
@@ -341,6 +341,11 @@ class _Arguments:
             config = _config(str(path), stat.st_mtime_ns, stat.st_size)
             found.update(config.lookup(alias))
         return found
+
+
+@lru_cache(maxsize=256)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(shlex.split(text))
 
 
 @lru_cache(maxsize=8)

@@ -6,6 +6,7 @@ import hashlib
 import posixpath
 import re
 import shlex
+import threading
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -24,6 +25,7 @@ _PLAIN = re.compile(rb"(?:[\t\x20-\x7e]*\n)*")
 _OCTAL_LINE = 128
 #: Stands for the token in what is kept for the next router; no file or command holds it.
 _TOKEN = "\x1apassthru-token\x1a"  # noqa: S105 - no secret
+_printing = threading.Lock()
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@:+-]")
 
 
@@ -99,7 +101,8 @@ class Scripts:
 
     def _print(self, template: str, **values: Hashable) -> str:
         """Print a template; only the token makes the scripts of like routers differ."""
-        text = _printed(template, guard=self.guard, token=_TOKEN, **values)
+        with _printing:  # fifty routers ask for the same text at the same time
+            text = _printed(template, guard=self.guard, token=_TOKEN, **values)
         return text.replace(_TOKEN, self.token)
 
     def _step(self, name: StepName) -> str:

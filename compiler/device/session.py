@@ -83,6 +83,23 @@ class Session:
         """The last connection, for programs of its own."""
         return self._hops[-1]
 
+    @property
+    def name(self) -> str:
+        """The machine's name, for messages."""
+        return self._way.name
+
+    def channel(self, command: str) -> paramiko.Channel:
+        """Start a command that is no shell's.
+
+        Raises:
+            TransportError: S808, the machine starts none.
+        """
+        if self._way.local or self._way.become is not None:
+            what = "ansible_become" if self._way.become else "ansible_connection: local"
+            message = f"{self.name} has no shell for {what}"
+            raise TransportError.of(Code.S808, message, hint=f"leave out {what}")
+        return self._channel(command)
+
     def close(self) -> None:
         """Close everything, in the opposite order."""
         if self._shell is not None:

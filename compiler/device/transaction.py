@@ -8,12 +8,13 @@ does not come about, it still takes everything back.
 
 from __future__ import annotations
 
-import secrets
 import time
 from dataclasses import dataclass, replace
 
 from compiler.build.registry import installed
 from compiler.device import plan, transports
+from compiler.device.dialogue import Dialogue, dialogue
+from compiler.device.http.transaction import WebTransaction
 from compiler.device.job import (
     Change,
     Job,
@@ -25,7 +26,7 @@ from compiler.device.job import (
     State,
 )
 from compiler.device.reach import Way, way_of
-from compiler.device.script import Scripts, Status
+from compiler.device.script import Status
 from compiler.device.session import Session
 from compiler.device.shell import Answer
 from compiler.errors import ApplyError, LostError, PassthruError, TransportError
@@ -53,7 +54,7 @@ def push(job: Job, options: Options, listen: Listener | None = None) -> Result:
     """
     began = time.monotonic()
     try:
-        transaction = _Transaction(job, options, listen)
+        transaction = _begun(job, options, listen)
     except PassthruError as error:
         return Result(job.host, State.REFUSED, findings=_of_host(error, job))
     try:
@@ -73,11 +74,20 @@ def observe(job: Job, options: Options) -> Observed:
     Raises:
         PassthruError: it cannot be reached or read.
     """
-    transaction = _Transaction(job, options, None)
+    transaction = _begun(job, options, None)
     try:
         return transaction.observe()
     finally:
         transaction.close()
+
+
+def _begun(job: Job, options: Options, listen: Listener | None) -> _Transaction | WebTransaction:
+    target = _target(job)
+    procedure = plan.prepared(target, job)
+    transports.possible(procedure, job.device.target, job.host)
+    if procedure.transport == "http":
+        return WebTransaction(target, procedure, job, options, listen)
+    return _Transaction(job, options, listen)
 
 
 def _of_host(error: PassthruError, job: Job) -> tuple[Finding, ...]:
@@ -119,8 +129,7 @@ class _Transaction:
         self._sessions: list[Session] = []
         self._way: Way | None = None
         self._target = _target(job)
-        self._scripts = self._prepared()
-        self._tools: tuple[str, ...] = ()
+        self._dialogue = self._prepared()
         self._step: StepName | None = None
         self._armed_at: float | None = None
         self._before: Observed | None = None
@@ -130,11 +139,10 @@ class _Transaction:
         self._went_wrong_at: StepName | None = None
         self._last_try = ""
         self._lost: tuple[Finding, ...] = ()
+        self._unconfirmed: tuple[Finding, ...] = ()
 
-    def _prepared(self) -> Scripts:
-        procedure = plan.prepared(self._target, self._job)
-        guard = transports.checked(procedure, self._job.device.target)
-        return Scripts(procedure, guard, secrets.token_hex(8))
+    def _prepared(self) -> Dialogue:
+        return dialogue(plan.prepared(self._target, self._job), self._job, self._options)
 
     # the outside
 
@@ -151,7 +159,8 @@ class _Transaction:
             )
         self._changes = plan.changes(self._target, self._job, before)
         if not self._changes:
-            return self.result(State.UNCHANGED)
+            unhelped = plan.unhelped(self._job, before)
+            return self.result(State.UNCHANGED, *self._unconfirmed, *unhelped)
         if self._options.check:
             return self.result(State.WOULD_CHANGE)
         return self._change(session)
@@ -204,12 +213,11 @@ class _Transaction:
             if name == StepName.READ:
                 self._begin(StepName.READ)
 
-        answer = session.shell.run(self._scripts.observe(), self._options.step_timeout, marked)
+        answer = self._dialogue.observe(session, self._options.step_timeout, marked)
         if answer.status != 0:
             raise ApplyError.of(
                 Code.S808, f"the settings cannot be read: {_told(answer)}", host=self._job.host
             )
-        self._tools = tuple(answer["tools"].split())
         return answer
 
     def _observed(self, answer: Answer) -> Observed:
@@ -218,21 +226,22 @@ class _Transaction:
         return plan.observed(self._target, self._job, facts, answer["read"])
 
     def _note_guard(self, listing: str) -> None:
-        """Tell once what the dead-man of an earlier push left to be told."""
+        """Tell once what the dead-man of an earlier push left to be told, and that one waits."""
         for line in listing.splitlines():
             name, _, run = line.partition(" ")
-            if name.startswith("done-fired-") and not name.endswith(self._scripts.token):
+            if name.startswith("armed-") and not name.endswith(self._dialogue.token):
+                message = f"the push {run} is not confirmed: its dead-man may take this back"
+                self._unconfirmed = (Finding(Code.S810, message, Severity.WARNING),)
+            if name.startswith("done-fired-") and not name.endswith(self._dialogue.token):
                 message = f"the dead-man of run {run} fired: that push was taken back"
                 finding = Finding(Code.S817, message, Severity.WARNING)
                 if finding not in self._findings:
                     self._findings.append(finding)
 
     def _change(self, session: Session) -> Result:
-        window = self._options.confirm_timeout
-        script = self._scripts.begin(self._job.bundle, self._tools, self._options, window)
         self._begin(StepName.STAGE)
         try:
-            answer = session.shell.run(script, self._options.step_timeout, self._marked)
+            answer = self._dialogue.begin(session, self._options.step_timeout, self._marked)
         except LostError as error:
             self._lost = error.findings
             return self._settle(None)
@@ -327,9 +336,7 @@ class _Transaction:
         return self._ended(standing.states, standing.observed, problems)
 
     def _standing(self, session: Session) -> _Standing:
-        patience = int(self._options.step_timeout)
-        script = self._scripts.after(patience)
-        answer = session.shell.run(script, self._options.step_timeout + patience)
+        answer = self._dialogue.after(session, self._options.step_timeout)
         if answer.status != 0:
             raise ApplyError.of(Code.S818, f"the settings cannot be read: {_told(answer)}")
         facts = plan.facts_of(answer["facts"])
@@ -359,7 +366,8 @@ class _Transaction:
         self._after = standing.observed
         how, told = self._end(session, "confirm")
         if how == "confirmed":
-            return self.result(State.CHANGED)
+            unhelped = plan.unhelped(self._job, standing.observed)
+            return self.result(State.CHANGED, *unhelped)
         problem = _problem(Code.S817, f"the confirmation came too late or failed: {told}")
         return self._ended(frozenset({how}), self._read_again(session), (problem,))
 
@@ -371,11 +379,11 @@ class _Transaction:
         return self._ended(frozenset({f"done-{how}"}), self._read_again(session), problems)
 
     def _end(self, session: Session, how: str) -> tuple[str, str]:
-        answer = session.shell.run(self._scripts.end(how), self._options.step_timeout + _END)
+        answer = self._dialogue.end(session, how, self._options.step_timeout + _END)
         return answer["end"].strip(), _told(answer)
 
     def _read_again(self, session: Session) -> Observed:
-        answer = session.shell.run(self._scripts.observe(), self._options.step_timeout)
+        answer = self._dialogue.observe(session, self._options.step_timeout)
         if answer.status != 0:
             raise ApplyError.of(Code.S818, f"the settings cannot be read: {_told(answer)}")
         facts = plan.facts_of(answer["facts"])

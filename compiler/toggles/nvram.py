@@ -248,9 +248,38 @@ class NvramForm:
 
 
 def nvram_facts(*keys: str) -> str:
-    """Give shell that prints a few keys and the kernel, as facts."""
+    """Give shell that prints a few keys, the kernel, and whether the PPTP helper is assigned."""
     lines = [f'echo "{key}=$(nvram get {key})"' for key in keys]
-    return "\n".join((*lines, 'echo "kernel=$(uname -r)"'))
+    return "\n".join((*lines, 'echo "kernel=$(uname -r)"', _HELPER))
+
+
+#: Whether connections get the PPTP helper. A kernel assigns a loaded one by itself before Linux 4.7
+#: and where the switch says so, else a rule of the table raw must. That table is looked at only
+#: where it is in use: listing it would load it.
+_HELPER = r"""root=${PASSTHRU_ROOT-}
+loaded() {
+	[ -d "$root/sys/module/$1" ] || lsmod 2>/dev/null | grep -q "^$1[[:space:]]"
+}
+switch=$(cat "$root/proc/sys/net/netfilter/nf_conntrack_helper" 2>/dev/null)
+release=$(uname -r)
+minor=${release#*.}
+minor=${minor%%[!0-9]*}
+if ! { loaded nf_nat_pptp || loaded ip_nat_pptp; }; then
+	helper=absent
+elif [ "$switch" = 1 ]; then
+	helper=assigned
+elif grep -qx raw "$root/proc/net/ip_tables_names" 2>/dev/null &&
+	iptables -t raw -S 2>/dev/null | grep -q -e '--helper pptp'; then
+	helper=assigned
+elif [ "$switch" = 0 ]; then
+	helper=idle
+elif [ "${release%%.*}" -lt 4 ] || { [ "${release%%.*}" = 4 ] && [ "${minor:-0}" -lt 7 ]; }; then
+	helper=assigned
+else
+	helper=unknown
+fi
+echo "helper_pptp=$helper"
+"""
 
 
 def reading(keys: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from compiler.errors import NativeError
 from compiler.model.finding import Code, Finding, Place
@@ -93,6 +94,7 @@ def packages(text: str, file: str) -> Mapping[str, tuple[Section, ...]]:
     return _collect(commands(text, file), file)
 
 
+@lru_cache(maxsize=64)
 def commands(text: str, file: str) -> tuple[Command, ...]:
     """Split a config file into commands.
 

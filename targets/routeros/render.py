@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from compiler.model.device import Device
-from compiler.model.target import Bundle, File, Procedure, Step, StepName
+from compiler.model.target import Bundle, File, Step, StepName
 from compiler.rules import block
 from targets.routeros import script
 from targets.routeros.script import fail, quoted
@@ -24,7 +25,9 @@ from targets.routeros.settings import (
     RouterSettings,
     helper_state,
     is_ours,
-    put_first,
+    jump_places,
+    put_at,
+    read,
 )
 
 NATIVE = "passthru.rsc"
@@ -45,10 +48,10 @@ _SIX = frozenset((ADDRESSES[6], FILTER[6]))
 def bundle(settings: RouterSettings, device: Device) -> Bundle:
     """Print the script, and the documents of the procedure; every one is a RouterOS script."""
     files = {
-        CHECK: list(_check(settings)),
+        CHECK: [':put "passthru: checking interfaces"', *checking(settings)],
         FACTS: [":put [/system resource get version]"],
         NATIVE: [native(settings, device).rstrip("\n")],
-        READ: [f"{menu} export" for menu in _read_menus(device)],
+        READ: list(reading(device)),
         ROLLBACK: list(_header(device)),
         VERIFY: list(_verify(settings, device)),
     }
@@ -65,7 +68,7 @@ def native(settings: RouterSettings, device: Device) -> str:
     return "\n".join((*_header(device), "")) + block.block(list(_lines(settings)))
 
 
-def _menus(device: Device) -> Iterator[str]:
+def menus(device: Device) -> Iterator[str]:
     """Give the menus in the order in which entries can be removed.
 
     Without the IPv6 package, RouterOS 6 does not know its menus and would stop at them.
@@ -75,25 +78,56 @@ def _menus(device: Device) -> Iterator[str]:
             yield menu
 
 
-def _read_menus(device: Device) -> Iterator[str]:
-    yield from (menu for menu in reversed(tuple(_menus(device))))
-    yield HELPER_MENU
+def reading(device: Device) -> Iterator[str]:
+    """Give commands that print our entries, the rules around them, and the helper.
+
+    An export leaves out what is as it was made, and the helper is on by default.
+    """
+    yield from (f"{menu} export" for menu in reversed(tuple(menus(device))))
+    yield f':put "{HELPER_MENU}"'
+    on = f'[:len [{HELPER_MENU} find where name="{KEY}" and disabled=no]]'
+    yield (
+        f':if ({on} > 0) do={{ :put "set {KEY} disabled=no" }} '
+        f'else={{ :put "set {KEY} disabled=yes" }}'
+    )
 
 
 def _header(device: Device) -> Iterator[str]:
     yield _HEADER
-    for menu in _menus(device):
+    for menu in menus(device):
         yield f'{menu} remove [find where comment~"^{MARK}"]'
 
 
-def _lines(settings: RouterSettings) -> Iterator[str]:
+def applying(settings: RouterSettings, device: Device) -> tuple[str, ...]:
+    """Give the lines that replace our entries."""
+    return (*tuple(_header(device))[1:], *_lines(settings))
+
+
+def undoing(text: str, device: Device) -> tuple[str, ...]:
+    """Give the lines that bring back what an export holds of ours, each jump to its old place.
+
+    They end by looking whether they did: a way back that failed is tried again.
+
+    Raises:
+        NativeError: the text is no export, or it is cut off.
+    """
+    places = jump_places(text, READ)
+    old = read(text, READ)
+    return (
+        *tuple(_header(device))[1:], *_lines(old, places), *_verify(old, device, places)
+    )  # fmt: skip
+
+
+def _lines(
+    settings: RouterSettings, places: Mapping[str, int] = MappingProxyType({})
+) -> Iterator[str]:
     for menu in MENUS:
         entries = [entry for entry in settings.entries if entry.menu == menu]
         if entries:
             yield menu
             yield from (f"add {_properties(entry)}" for entry in entries)
             if any(entry.is_jump for entry in entries):
-                yield put_first(menu)
+                yield put_at(menu, places.get(menu, 0))
     if settings.helper:
         yield HELPER_MENU
         yield f"set {KEY} disabled={_VALUES[settings.helper]}"
@@ -135,26 +169,28 @@ def _connections(entry: Entry) -> Iterator[str]:
         yield protocol
 
 
-def _check(settings: RouterSettings) -> Iterator[str]:
+def checking(settings: RouterSettings) -> Iterator[str]:
     """Stop before anything is changed where an interface is missing that ours would refer to."""
-    yield ':put "passthru: checking interfaces"'
     for name in sorted({entry.get("interface") for entry in settings.of_menu(MEMBERS)}):
         found = f"[:len [/interface find where name={quoted(name, always=True)}]]"
         yield f':if ({found} = 0) do={{ :error "passthru: an interface of a zone is missing" }}'
 
 
-def _verify(settings: RouterSettings, device: Device) -> Iterator[str]:
-    for menu in reversed(tuple(_menus(device))):
+def _verify(
+    settings: RouterSettings, device: Device, places: Mapping[str, int] = MappingProxyType({})
+) -> Iterator[str]:
+    """Stop where the number of our entries or the place of a jump is another one."""
+    for menu in reversed(tuple(menus(device))):
         wanted = sum(entry.menu == menu for entry in settings.entries)
         found = f'[:len [{menu} find where comment~"^{MARK}"]]'
         told = f"passthru: {menu} does not hold {wanted} entries of ours"
         yield f':if ({found} != {wanted}) do={{ :error "{told}" }}'
     for menu, hook in HOOKS.items():
         if any(entry.menu == menu and entry.is_jump for entry in settings.entries):
-            first = f"[:pick [{menu} find where chain={hook} and dynamic=no] 0]"
+            at = f"[:pick [{menu} find where chain={hook} and dynamic=no] {places.get(menu, 0)}]"
             yield (
-                f':if ([{menu} get {first} comment] != "{MARK}jump") do='
-                f'{{ :error "passthru: {menu} does not begin with our jump" }}'
+                f':if ([{menu} get {at} comment] != "{MARK}jump") do='
+                f'{{ :error "passthru: the jump in {menu} is not at its place" }}'
             )
 
 
@@ -172,9 +208,9 @@ _SAYS = (
 )
 
 
-def procedure() -> Procedure:
-    """Give the steps: scripts to import; RouterOS has no POSIX shell."""
-    return Procedure("ssh", tuple(Step(name, says, request=path) for name, says, path in _SAYS))
+def steps() -> tuple[Step, ...]:
+    """Give the steps as scripts that a person imports."""
+    return tuple(Step(name, says, request=path) for name, says, path in _SAYS)
 
 
 def merge(settings: RouterSettings, text: str, file: str) -> str:

@@ -153,16 +153,39 @@ def helper_state(command: Command) -> str:
 
 
 def put_first(menu: str) -> str:
-    """Give the script that moves our jump before the first rule of others in its chain.
+    """Give the script that moves our jump before the first rule of others in its chain."""
+    return put_at(menu, 0)
+
+
+def put_at(menu: str, place: int) -> str:
+    """Give the script that moves our jump, the last rule of its chain, behind ``place`` others.
 
     Dynamic entries (the counter of FastTrack) cannot be moved and decide nothing.
     """
     hook = HOOKS[menu]
     found = f"find where chain={hook} and dynamic=no"
     return (
-        f":if ([:len [{found}]] > 1) do={{ move [find where chain={hook} and "
-        f'comment="{MARK}jump"] destination=[:pick [{found}] 0] }}'
+        f":if ([:len [{found}]] > {place + 1}) do={{ move [find where chain={hook} and "
+        f'comment="{MARK}jump"] destination=[:pick [{found}] {place}] }}'
     )
+
+
+def jump_places(text: str, file: str) -> dict[str, int]:
+    """Say behind how many rules of others each jump of ours stands, in the chain that it is in.
+
+    Raises:
+        NativeError: the text is no export, or it is cut off.
+    """
+    before: dict[str, int] = {}
+    found: dict[str, int] = {}
+    for command in script.read(text, file):
+        if command.verb != "add" or command.menu not in HOOKS:
+            continue
+        if is_ours(command) and entry(command.menu, command.properties()).is_jump:
+            found.setdefault(command.menu, before.get(command.menu, 0))
+        elif command.properties().get("chain") == HOOKS[command.menu]:
+            before[command.menu] = before.get(command.menu, 0) + 1
+    return found
 
 
 def read(text: str, file: str) -> RouterSettings:

@@ -13,6 +13,7 @@ from compiler.model.intent import Action, Intent
 from compiler.model.survey import Survey
 from compiler.model.target import Bundle, Capabilities, Procedure
 from targets.routeros import effects, render, settings, solve
+from targets.routeros.push import RouterConsole
 from targets.routeros.settings import RouterSettings
 
 _TEXT = "export"
@@ -34,8 +35,8 @@ class RouterOs:
     capabilities = Capabilities(
         reads=True,
         writes=True,
-        pushes="import of a script",
-        rolls_back="our entries are taken out again",
+        pushes="ssh, without a shell; or import of a script",
+        rolls_back="puts our former entries back",
         helper="/ip firewall service-port pptp",
         ipv6="filter rules in /ipv6",
         running_tunnels="cut by the rules; FastTracked ones by removing their connections (IPv4)",
@@ -84,9 +85,9 @@ class RouterOs:
 
         return survey(native, device)
 
-    def procedure(self, settings: RouterSettings, device: Device) -> Procedure:  # noqa: ARG002 - same
-        """Give the steps; see :func:`targets.routeros.render.procedure`."""
-        return render.procedure()
+    def procedure(self, settings: RouterSettings, device: Device) -> Procedure:
+        """Give the steps for a person, and what a push says; see :mod:`targets.routeros.push`."""
+        return Procedure("ssh", render.steps(), console=RouterConsole(settings, device))
 
     def items(self, settings: RouterSettings) -> Mapping[str, str]:
         """List our entries by menu, and the switch of the helper."""

@@ -40,16 +40,25 @@ _OPTIONS: Mapping[str, Mapping[str, str]] = {
 
 
 def device_on(family: str) -> Device:
-    found = device_of(family, scripts=FAMILIES[family])
+    found = device_of(family, scripts=FAMILIES.get(family, False))
     return replace(found, options=_OPTIONS.get(family, found.options))
 
 
 class Site:
     """One embedded router and the jobs for it."""
 
-    def __init__(self, fleet: EmbeddedFleet, family: str, name: str, folder: Path) -> None:
+    def __init__(
+        self,
+        fleet: EmbeddedFleet,
+        family: str,
+        name: str,
+        folder: Path,
+        modules: tuple[str, ...] | None = None,
+    ) -> None:
         self.family = family
-        self.router: EmbeddedRouter = fleet.add(family, name=name, password="pass-word")
+        self.router: EmbeddedRouter = fleet.add(
+            family, name=name, password="pass-word", modules=modules
+        )
         self.device = device_on(family)
         known = folder / f"known-{name}"
         known.write_text(self.router.known_hosts)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from netmiko import ConnectHandler
 
-from compiler.embedded import EmbeddedFleet, EmbeddedRouter, FlashFull, PowerCut
+from compiler.embedded import EmbeddedFleet, EmbeddedRouter, FlashFull, PowerCut, ToolFails
 from compiler.embedded.fleet import EmbeddedError
 from compiler.embedded.ros.language import Machine
 from compiler.embedded.ros.menus import factory
@@ -51,7 +51,15 @@ def printed(script: str) -> list[str]:
         (f'{FILTER}\n:put [:len [find where comment~"^def" and action!=drop]]', ["2"]),
         (f"/ip/firewall/filter/remove [find]\n:put [:len [{FILTER} find]]", ["0"]),
         ("# a remark; :put no\n:put \\\n  yes", ["yes"]),
-        ('{:put "a;b"; :put c}', []),
+        ('{:put "a;b"; :put c}', ["a;b", "c"]),
+        (":local x 1; :foreach i in=[/interface find] do={ :set x $i }; :put $x", ["*2"]),
+        (":local x 1; { :local x 2 }; :put $x", ["1"]),
+        (":set x 1", []),
+        (':put ("a" . [:len [/interface find]] . "b")', ["a2b"]),
+        (":if (1 = 2 or 00:01:05 > 1m and 1d > 23:59:59) do={ :put yes }", ["yes"]),
+        (":put ([:totime 1m5s] + 5s)", ["70s"]),
+        (":put [:totime x]", []),
+        (':local code [:parse {:if (1=1) do={ :put "x }}]', []),
     ],
 )
 def test_scripts(script: str, output: list[str]) -> None:
@@ -119,6 +127,31 @@ def test_a_scheduler_fires_once_it_is_time_and_not_after_it_is_gone(router: Embe
     assert "too-late" not in router.state().loaded
 
 
+def test_a_scheduler_with_an_interval_does_not_run_at_startup(router: EmbeddedRouter) -> None:
+    """It counts how often it ran, until the next boot; it may name a script."""
+    router.run(f'/system script add name=one source="{FILTER} add chain=forward comment=again"')
+    router.run("/system scheduler add name=tick start-time=startup interval=1s on-event=one")
+    count = ":put [/system scheduler get tick run-count]"
+    assert router.run(count).stdout.strip() == "0"
+    assert until(lambda: router.run(count).stdout.strip() == "1")
+    assert "chain=forward comment=again\n/" in router.state().loaded
+    router.reboot(0)
+    assert router.run(count).stdout.strip() == "0"
+
+
+def test_power_is_cut_and_commands_fail_in_the_middle_of_a_script(router: EmbeddedRouter) -> None:
+    script = f"{FILTER} add chain=forward comment=one; {FILTER} add chain=forward comment=two"
+    router.fault(ToolFails("comment=two"))
+    assert "failure" in router.run(script).stdout
+    assert "comment=two" not in router.state().loaded
+    router.clear()
+    router.fault(PowerCut("comment=two"))
+    router.run(script)
+    assert until(lambda: router.state().boots == 2)
+    assert router.state().loaded.count("comment=one") == 2
+    assert "comment=two" not in router.state().loaded
+
+
 def test_a_scheduler_for_startup_runs_after_a_reboot(router: EmbeddedRouter) -> None:
     event = f"{FILTER} add chain=forward comment=booted"
     router.run(f'/system scheduler add name=boot start-time=startup on-event="{event}"')
@@ -172,7 +205,7 @@ def test_our_scripts_run_and_read_back(router: EmbeddedRouter, device: object) -
         told = router.run(f"/import {steps[name]}").stdout
         assert "executed successfully" in told, (name, told)
     text = router.run(files[steps[StepName.READ]].decode()).stdout
-    assert TARGET.parse(text, device) == wanted  # type: ignore[arg-type]
+    assert TARGET.parse(text, device).entries == wanted.entries  # type: ignore[arg-type]
     router.run(f'{FILTER} remove [find where comment="passthru:jump"]')
     assert "executed successfully" not in router.run(f"/import {steps[StepName.VERIFY]}").stdout
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections import ChainMap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,25 +12,36 @@ from compiler.embedded.ros.menus import REQUIRED, Entry, Menus
 from compiler.embedded.ros.words import ScriptError, statements, unescaped, words
 
 Value = str | list[str]
+#: Variables, the innermost block's first.
+Scope = ChainMap[str, Value]
 _VERBS = frozenset(
     ("add", "set", "remove", "move", "enable", "disable", "print", "export", "find", "get", "run")
 )
 _MOST_DEPTH = 20
+_TIME = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+):(\d+):(\d+)|(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?)")
+_UNITS = (604_800, 86_400, 3600, 60, 1, 3600, 60, 1)
+#: What an entry that never had a property says of it.
+_UNSET = {"run-count": "0"}
 _CONDITION = re.compile(r"([a-z0-9-]+)(!=|=|~|!~)(.*)", re.DOTALL)
 
 
 @dataclass(slots=True)
 class Machine:
-    """A router that runs scripts; ``system`` does what is no entry of a menu."""
+    """A router that runs scripts; ``system`` does what is no entry of a menu.
+
+    ``before`` and ``after`` are told of every command; what ``before`` forbids is not done.
+    """
 
     menus: Menus
     system: Callable[[str, list[str], dict[str, str]], str | None]
     read: Callable[[str], str]
+    before: Callable[[str, str], bool] = lambda _menu, _rest: True
+    after: Callable[[str, str], None] = lambda _menu, _rest: None
     output: list[str] = field(default_factory=list)
     depth: int = 0
     here: str = "/"
 
-    def run(self, text: str, variables: dict[str, str] | None = None) -> str:
+    def run(self, text: str, variables: Scope | None = None) -> str:
         """Run a script; give the value of the last command in it.
 
         Raises:
@@ -38,7 +51,7 @@ class Machine:
         if self.depth > _MOST_DEPTH:
             raise ScriptError("failure: scripts nest too deep")
         value, before = "", self.here
-        variables = {} if variables is None else variables
+        variables = ChainMap() if variables is None else variables
         try:
             for statement in statements(text):
                 value = self._statement(statement, variables)
@@ -47,8 +60,11 @@ class Machine:
             self.here = before
         return value
 
-    def _statement(self, text: str, variables: dict[str, str]) -> str:
+    def _statement(self, text: str, variables: Scope) -> str:
         found = words(text)
+        if found[0].startswith("{"):
+            self._block(found[0], variables)
+            return ""
         if found[0].startswith(":"):
             return _joined(self._colon(found, variables))
         menu, rest = _menu(self.here, found)
@@ -57,7 +73,7 @@ class Machine:
             return ""
         return _joined(self._command(menu, rest, variables))
 
-    def _colon(self, found: list[str], variables: dict[str, str]) -> Value:
+    def _colon(self, found: list[str], variables: Scope) -> Value:
         word, *rest = found
         if word in _VALUES:
             return _VALUES[word](*(self.value(part, variables) for part in rest))
@@ -72,16 +88,17 @@ class Machine:
                 self._block(named.get("do" if held else "else", ""), variables)
             case ":foreach":
                 for each in _listed(self.value(named["in"], variables)):
-                    self._block(named["do"], {**variables, rest[0]: each})
+                    self._block(named["do"], variables.new_child({rest[0]: each}))
             case ":do":
                 self._attempt(rest[0], named, variables)
             case ":local" | ":global" | ":set":
-                variables[rest[0]] = _joined(self.value(rest[1], variables)) if rest[1:] else ""
+                where = _where(word, rest[0], variables)
+                where[rest[0]] = self.value(rest[1], variables) if rest[1:] else ""
             case _ if word not in _QUIET:
                 raise ScriptError(f"bad command name {word[1:]}")
         return ""
 
-    def _attempt(self, block: str, named: dict[str, str], variables: dict[str, str]) -> None:
+    def _attempt(self, block: str, named: dict[str, str], variables: Scope) -> None:
         try:
             self._block(block, variables)
         except ScriptError:
@@ -89,10 +106,11 @@ class Machine:
                 raise
             self._block(named["on-error"], variables)
 
-    def _block(self, text: str, variables: dict[str, str]) -> None:
-        self.run(text.strip()[1:-1] if text.strip().startswith("{") else text, variables)
+    def _block(self, text: str, variables: Scope) -> None:
+        inside = text.strip()[1:-1] if text.strip().startswith("{") else text
+        self.run(inside, variables.new_child())
 
-    def value(self, text: str, variables: dict[str, str]) -> Value:
+    def value(self, text: str, variables: Scope) -> Value:
         """Evaluate a word."""
         text = text.strip()
         if text.startswith("[") and text.endswith("]"):
@@ -102,32 +120,42 @@ class Machine:
             menu, rest = _menu(self.here, inside)
             return self._command(menu, rest, variables)
         if text.startswith("(") and text.endswith(")"):
-            return "true" if self._holds(text, variables) else "false"
+            return self._expression(words(text[1:-1]), variables)
         if text.startswith('"'):
-            return unescaped(text[1:-1], variables)
+            known = {name: _joined(value) for name, value in variables.items()}
+            return unescaped(text[1:-1], known)
         if text.startswith("$"):
             return variables.get(text[1:], "")
         return text
 
-    def _holds(self, text: str, variables: dict[str, str]) -> bool:
-        inside = words(text.strip()[1:-1] if text.strip().startswith("(") else text)
-        if len(inside) == 1:
-            return _joined(self.value(inside[0], variables)) in ("true", "yes")
-        left, sign, right = inside
-        one, two = (_joined(self.value(part, variables)) for part in (left, right))
-        if sign in ("<", ">"):
-            return int(one) < int(two) if sign == "<" else int(one) > int(two)
-        return {"=": one == two, "!=": one != two, "~": bool(re.search(two, one))}[sign]
+    def _holds(self, text: str, variables: Scope) -> bool:
+        return _joined(self.value(text, variables)) in ("true", "yes")
 
-    def _command(self, menu: str, rest: list[str], variables: dict[str, str]) -> Value:
+    def _expression(self, parts: list[str], variables: Scope) -> Value:
+        """Evaluate what stands in parentheses; the sign that binds least is split at first."""
+        for signs in _SIGNS:
+            at = next((n for n in reversed(range(len(parts))) if parts[n] in signs), -1)
+            if at > 0:
+                left = self._expression(parts[:at], variables)
+                right = self._expression(parts[at + 1 :], variables)
+                return _operated(_joined(left), parts[at], _joined(right))
+        if len(parts) != 1:
+            raise ScriptError("syntax error: expected an operator")
+        return self.value(parts[0], variables)
+
+    def _command(self, menu: str, rest: list[str], variables: Scope) -> Value:
         """Run a command; what stands in brackets in it is about the same menu."""
-        before, self.here = self.here, menu
+        outer, self.here = self.here, menu
         try:
-            return self._perform(menu, rest, variables)
+            if not self.before(menu, " ".join(rest)):
+                return ""
+            value = self._perform(menu, rest, variables)
+            self.after(menu, " ".join(rest))
+            return value
         finally:
-            self.here = before
+            self.here = outer
 
-    def _perform(self, menu: str, rest: list[str], variables: dict[str, str]) -> Value:
+    def _perform(self, menu: str, rest: list[str], variables: Scope) -> Value:
         verb, *arguments = rest
         if menu not in REQUIRED:
             return self._system(menu, rest, variables)
@@ -137,7 +165,7 @@ class Machine:
             case "add":
                 return self.menus.add(menu, self._properties(arguments, variables))
             case "export":
-                self.output += ["# by RouterOS", *self.menus.export(menu)]
+                self.output += [_header(), *self.menus.export(menu)]
                 return ""
             case "print":
                 entries = self.menus.of(menu).values()
@@ -145,9 +173,7 @@ class Machine:
                 return ""
         return self._on_entries(menu, verb, arguments, variables)
 
-    def _on_entries(
-        self, menu: str, verb: str, arguments: list[str], variables: dict[str, str]
-    ) -> Value:
+    def _on_entries(self, menu: str, verb: str, arguments: list[str], variables: Scope) -> Value:
         if not arguments:
             raise ScriptError("syntax error: expected item")
         ids = self._ids(menu, arguments[0], variables)
@@ -156,7 +182,7 @@ class Machine:
         if verb == "get":
             if len(ids) != 1:
                 raise ScriptError("no such item")
-            return entries[ids[0]].get(arguments[1], "")
+            return entries[ids[0]].get(arguments[1], _UNSET.get(arguments[1], ""))
         if verb == "move":
             before = properties.get("destination") or (arguments[1:] or [""])[0]
             wanted = self._ids(menu, before, variables) if before else []
@@ -179,12 +205,12 @@ class Machine:
             case _:
                 raise ScriptError(f"bad command name {verb}")
 
-    def _properties(self, arguments: list[str], variables: dict[str, str]) -> dict[str, str]:
+    def _properties(self, arguments: list[str], variables: Scope) -> dict[str, str]:
         pairs = (part.partition("=") for part in arguments)
         found = {key: (self.value(text, variables) if e else "") for key, e, text in pairs}
         return {key: _joined(value) for key, value in found.items() if key}
 
-    def _ids(self, menu: str, word: str, variables: dict[str, str]) -> list[str]:
+    def _ids(self, menu: str, word: str, variables: Scope) -> list[str]:
         """Give the ids that a word means: a list, a place, or a name.
 
         Raises:
@@ -205,7 +231,7 @@ class Machine:
                 raise ScriptError("no such item")
         return found
 
-    def _find(self, menu: str, arguments: list[str], variables: dict[str, str]) -> list[str]:
+    def _find(self, menu: str, arguments: list[str], variables: Scope) -> list[str]:
         stated = [word for word in arguments if word != "where"]
         wanted = [group for group in _groups(stated) if group]
         entries = self.menus.of(menu).items()
@@ -216,7 +242,7 @@ class Machine:
             or any(all(self._matches(entry, c, variables) for c in group) for group in wanted)
         ]
 
-    def _matches(self, entry: dict[str, str], condition: str, variables: dict[str, str]) -> bool:
+    def _matches(self, entry: dict[str, str], condition: str, variables: Scope) -> bool:
         match = _CONDITION.fullmatch(condition.strip("()"))
         if match is None:
             name = condition.lstrip("!")
@@ -227,7 +253,7 @@ class Machine:
             return bool(re.search(wanted, value)) == (sign == "~")
         return (value == wanted) == (sign == "=")
 
-    def _system(self, menu: str, rest: list[str], variables: dict[str, str]) -> Value:
+    def _system(self, menu: str, rest: list[str], variables: Scope) -> Value:
         plain = [word for word in rest if "=" not in word]
         named = self._properties([word for word in rest if "=" in word], variables)
         if (menu, plain[:1]) == ("/", ["import"]):
@@ -236,7 +262,7 @@ class Machine:
             self.output.append("\nScript file loaded and executed successfully")
             return ""
         if plain[:1] == ["export"]:
-            self.output += ["# by RouterOS", *self.menus.export(menu if menu != "/" else "")]
+            self.output += [_header(), *self.menus.export(menu if menu != "/" else "")]
             return ""
         answer = self.system(menu, [_joined(self.value(p, variables)) for p in plain], named)
         if answer is None:
@@ -253,12 +279,89 @@ def _picked(value: Value, at: Value) -> str:
     return value[number] if number < len(value) else ""
 
 
+def _header() -> str:
+    return time.strftime("# %Y-%m-%d %H:%M:%S by RouterOS")
+
+
+def _where(word: str, name: str, variables: Scope) -> dict[str, Value]:
+    """Give the block that a variable is of.
+
+    Raises:
+        ScriptError: it was declared in none.
+    """
+    maps = [dict_ for dict_ in variables.maps if isinstance(dict_, dict)]
+    if word == ":local":
+        return maps[0]
+    found = next((block for block in maps if name in block), None)
+    if found is None and word == ":set":
+        raise ScriptError("syntax error: no such variable")
+    return maps[-1] if found is None else found
+
+
+def _parsed(text: str) -> str:
+    """See that a text can be split into commands, those in blocks too."""
+    for statement in statements(text):
+        for part in words(statement):
+            inside = part.partition("=")[2] if re.match(r"[a-z-]+={", part) else part
+            if inside.startswith("{") and inside.endswith("}"):
+                _parsed(inside[1:-1])
+    return "(code)"
+
+
+def seconds_of(text: str) -> float | None:
+    """Give what a number or a time is in seconds; ``None``: it is neither."""
+    if text.isdecimal():
+        return float(text)
+    match = _TIME.fullmatch(text)
+    if match is None or not any(match.groups()):
+        return None
+    parts = zip(match.groups(), _UNITS, strict=True)
+    return float(sum(int(part) * unit for part, unit in parts if part))
+
+
+def _to_time(value: Value) -> str:
+    if seconds_of(_joined(value)) is None:
+        raise ScriptError("failure: this is no time")
+    return _joined(value)
+
+
+#: Signs between two values, from what binds least.
+_SIGNS = (("or", "||"), ("and", "&&"), ("=", "!=", "<", ">", "~"), (".", "+"))
+
+
+def _operated(left: str, sign: str, right: str) -> str:
+    if sign == ".":
+        return left + right
+    one, two = seconds_of(left), seconds_of(right)
+    if sign in ("<", ">", "+") and (one is None or two is None):
+        raise ScriptError(f"failure: cannot compute {sign} of these")
+    if sign == "+":
+        return f"{(one or 0) + (two or 0):.0f}" + (
+            "" if left.isdecimal() and right.isdecimal() else "s"
+        )
+    true = ("true", "yes")
+    held = {
+        "=": left == right,
+        "!=": left != right,
+        "<": (one or 0) < (two or 0),
+        ">": (one or 0) > (two or 0),
+        "and": left in true and right in true,
+        "&&": left in true and right in true,
+        "or": left in true or right in true,
+        "||": left in true or right in true,
+        "~": sign == "~" and bool(re.search(right, left)),
+    }
+    return "true" if held[sign] else "false"
+
+
 #: Commands with a value.
 _VALUES: dict[str, Callable[..., Value]] = {
     ":len": lambda value: str(len(value)),
     ":pick": _picked,
     ":tostr": _joined,
     ":tonum": _joined,
+    ":totime": _to_time,
+    ":parse": lambda value: _parsed(_joined(value)),
 }
 #: Commands that do nothing here.
 _QUIET = (":delay", ":log")

@@ -114,13 +114,18 @@ class Menus:
                 yield from lines
 
     def save(self) -> str:
-        """Give everything as text, for the flash."""
-        return json.dumps(self.entries)
+        """Give everything as text, for the flash; how often a timer ran is not on it."""
+        kept = {
+            menu: {n: {k: v for k, v in e.items() if k != "run-count"} for n, e in found.items()}
+            for menu, found in self.entries.items()
+            if found
+        }
+        return json.dumps(kept)
 
 
 def _lines(menu: str, entries: dict[str, Entry]) -> Iterator[str]:
     for entry in entries.values():
-        stated = {k: v for k, v in sorted(entry.items()) if v and k != "dynamic"}
+        stated = {k: v for k, v in sorted(entry.items()) if v and k not in ("dynamic", "run-count")}
         if stated.get("disabled") == "no":
             del stated["disabled"]
         if entry["dynamic"] == "yes":

@@ -14,15 +14,20 @@ from typing import Any, cast
 import asyncssh
 
 from compiler.embedded.faults import Fault, FlashFull, PowerCut, ReadOnlyFlash, SlowFlash, ToolFails
-from compiler.embedded.ros.language import Machine
-from compiler.embedded.ros.menus import Menus, factory
+from compiler.embedded.ros.language import Machine, seconds_of
+from compiler.embedded.ros.menus import Entry, Menus, factory
 from compiler.embedded.ros.words import ScriptError
 from compiler.embedded.router import Router
 
 _INTERFACES = ("ether1", "ether2", "bridge", "eth0", "eth1", "br-lan")
-_TIME = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?|(\d+):(\d+):(\d+)")
 _CHUNK = 4096
-_UNITS = (604_800, 86_400, 3600, 60, 1, 3600, 60, 1)
+_WRITES = frozenset({"add", "set", "remove", "move", "enable", "disable"})
+#: What is long and in quotes is data: the source of a script is not run by being stored.
+_DATA = re.compile(r'"(?:\\.|[^"\\]){40,}"', re.DOTALL)
+
+
+class _PowerLossError(Exception):
+    """The power is cut in the middle of a script."""
 
 
 class RosRouter(Router):
@@ -35,15 +40,18 @@ class RosRouter(Router):
         self._folder = Path(self._sandboxes.folder) / "ros" / self.name
         self._folder.mkdir(mode=0o700, parents=True)
         self._began = time.monotonic()
+        self._lost = False
         self._release: str = self._values["release"] or self._family.release
 
     async def _start(self) -> None:
         self._began = time.monotonic()
+        self._lost = False
         self._menus.of("/ip firewall connection").clear()
         for number, entry in list(self._menus.of("/system scheduler").items()):
-            if entry["disabled"] == "no" and entry.get("start-time") == "startup":
-                self._log.append(f"run {entry['name']}")
-                self._script(entry.get("on-event", ""))
+            entry.pop("run-count", None)
+            at_startup = entry.get("start-time") == "startup" and not _interval(entry)
+            if entry["disabled"] == "no" and at_startup:
+                self._event(entry)
             if number in self._menus.of("/system scheduler"):
                 self._arm(number)
 
@@ -57,7 +65,7 @@ class RosRouter(Router):
 
     async def fault(self, fault: Fault) -> None:
         """Let something go wrong; what concerns flash and tools is not for RouterOS."""
-        if isinstance(fault, SlowFlash | ToolFails):
+        if isinstance(fault, SlowFlash):
             text = f"RouterOS knows no {type(fault).__name__}"
             raise ValueError(text)  # noqa: TRY004 - a fault, and not one of RouterOS
         await super().fault(fault)
@@ -81,7 +89,10 @@ class RosRouter(Router):
         channel = cast("asyncssh.SSHServerChannel[bytes]", stdout.channel)
         command = channel.get_command()
         if command is not None:
-            stdout.write(self.execute(command).encode(errors="surrogateescape"))
+            output = self.execute(command)
+            if self._lost:
+                return
+            stdout.write(output.encode(errors="surrogateescape"))
         else:
             with contextlib.suppress(OSError, asyncssh.Error):
                 await self._console_lines(stdin, stdout)
@@ -118,64 +129,84 @@ class RosRouter(Router):
 
         RouterOS gives exit status 0 whatever happens, so no status is given here.
         """
-        cut = next((f for f in self._faults if isinstance(f, PowerCut)), None)
-        hit = cut is not None and cut.event in text
-        if hit and cut is not None and not cut.after:
-            self._self_reboot()
-            return ""
-        output = self._script(text)
-        if hit:
-            self._self_reboot()
-        return output
+        return self._script(text)
 
     def _self_reboot(self) -> None:
         self._faults = [fault for fault in self._faults if not isinstance(fault, PowerCut)]
         self._keep(asyncio.ensure_future(self._again(0.2)))
 
     def _script(self, text: str) -> str:
-        stuck = any(isinstance(f, FlashFull | ReadOnlyFlash) for f in self._faults)
-        machine = Machine(self._menus, self._system, self._file)
+        if self._lost:
+            return ""
+        machine = Machine(self._menus, self._system, self._file, self._before, self._after)
         kept = self._menus.save()
         timers = set(self._menus.of("/system scheduler"))
-        with contextlib.suppress(RecursionError):
-            try:
-                machine.run(text)
-            except ScriptError as error:
-                machine.output.append(str(error))
-            except (KeyError, IndexError, ValueError, re.error):
-                machine.output.append("syntax error (line 1 column 1)")
-        if stuck and self._menus.save() != kept:
-            self._menus.entries = json.loads(kept)
-            machine.output.append("failure: cannot write to the flash")
+        try:
+            machine.run(text)
+        except ScriptError as error:
+            machine.output.append(str(error))
+        except (KeyError, IndexError, ValueError, RecursionError, re.error):
+            machine.output.append("syntax error (line 1 column 1)")
+        except _PowerLossError:
+            self._lost = True
+            self._self_reboot()
+            return ""
         for number in set(self._menus.of("/system scheduler")) - timers:
             self._arm(number)
         if self._menus.save() != kept:
             self._log.append("change")
         return "".join(f"{line}\r\n" for line in machine.output)
 
+    def _before(self, menu: str, rest: str) -> bool:
+        """Let go wrong what shall, at the command that it shall go wrong at."""
+        text = _DATA.sub('""', f"{menu} {rest}")
+        for fault in self._faults:
+            if isinstance(fault, PowerCut) and not fault.after and fault.event in text:
+                raise _PowerLossError
+            if isinstance(fault, ToolFails) and fault.event in text:
+                if fault.status:
+                    raise ScriptError("failure: not done")
+                return False
+            full = isinstance(fault, FlashFull | ReadOnlyFlash)
+            if full and rest.partition(" ")[0] in _WRITES:
+                raise ScriptError("failure: cannot write to the flash")
+        return True
+
+    def _after(self, menu: str, rest: str) -> None:
+        text = _DATA.sub('""', f"{menu} {rest}")
+        if any(isinstance(f, PowerCut) and f.after and f.event in text for f in self._faults):
+            raise _PowerLossError
+
     def _arm(self, number: str) -> None:
-        entry = self._menus.of("/system scheduler")[number]
-        seconds = _seconds(entry.get("interval", "0s"))
-        if seconds:
-            task = asyncio.ensure_future(self._tick(number, seconds))
+        if _interval(self._menus.of("/system scheduler")[number]):
+            task = asyncio.ensure_future(self._tick(number))
             self._timers.add(task)
             task.add_done_callback(self._timers.discard)
 
-    async def _tick(self, number: str, seconds: float) -> None:
-        while True:
+    async def _tick(self, number: str) -> None:
+        timers = self._menus.of("/system scheduler")
+        while number in timers and (seconds := _interval(timers[number])):
             await asyncio.sleep(seconds)
-            entry = self._menus.of("/system scheduler").get(number)
-            if entry is None:
-                return
-            if entry["disabled"] == "no":
-                self._log.append(f"run {entry['name']}")
-                self._script(entry.get("on-event", ""))
+            timers = self._menus.of("/system scheduler")
+            entry = timers.get(number)
+            if entry is not None and entry["disabled"] == "no":
+                entry["run-count"] = str(int(entry.get("run-count", "0")) + 1)
+                self._event(entry)
+
+    def _event(self, entry: Entry) -> None:
+        """Run what a timer runs: a script by its name, or commands."""
+        event = entry.get("on-event", "")
+        stored = self._menus.of("/system script").values()
+        named = next((e.get("source", "") for e in stored if e["name"] == event), event)
+        told = self._script(named).strip()
+        if told or f"run {entry['name']}" not in self._log:
+            self._log.append(f"run {entry['name']}" + (f": {told}" if told else ""))
 
     def _system(self, menu: str, plain: list[str], named: dict[str, str]) -> str | None:
         asked = " ".join((menu, *plain))
         told = {
             "/system resource get version": f"{self._release} (stable)",
-            "/system resource get uptime": f"{int(time.monotonic() - self._began)}s",
+            "/system resource get uptime": _uptime(int(time.monotonic() - self._began)),
             "/system identity get name": self.name,
         }
         if asked == "/system backup save":
@@ -229,10 +260,12 @@ class RosRouter(Router):
         }
 
 
-def _seconds(text: str) -> float:
-    match = _TIME.fullmatch(text)
-    if match is None:
-        return 0
-    return float(
-        sum(int(part) * unit for part, unit in zip(match.groups(), _UNITS, strict=True) if part)
-    )
+def _interval(entry: Entry) -> float:
+    return seconds_of(entry.get("interval", "0s")) or 0.0
+
+
+def _uptime(seconds: int) -> str:
+    days, rest = divmod(seconds, 86_400)
+    weeks, days = divmod(days, 7)
+    parts = f"{weeks}w" * bool(weeks) + f"{days}d" * bool(days)
+    return f"{parts}{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
