@@ -42,12 +42,14 @@ class Line:
         cut = asyncio.ensure_future(self._cut.wait())
         both = asyncio.gather(*ways, return_exceptions=True)
         try:
-            await asyncio.wait((both, cut), return_when=asyncio.FIRST_COMPLETED)
+            try:
+                await asyncio.wait((both, cut), return_when=asyncio.FIRST_COMPLETED)
+            finally:  # before a socket is closed, nobody may wait for it: its number is used again
+                for task in (*ways, cut):
+                    task.cancel()
+                await asyncio.gather(both, cut, return_exceptions=True)
             await self._end()
         finally:
-            for task in (*ways, cut):
-                task.cancel()
-            await asyncio.gather(both, cut, return_exceptions=True)
             self._router.close()
             self._client.close()
 
