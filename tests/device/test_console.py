@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.device import transaction
+from compiler.device import console, transaction
 from compiler.device.job import Options, Progress, Result, State
 from compiler.embedded import (
     ClockJump,
@@ -233,6 +233,30 @@ def test_a_wrong_host_key_stops_everything(site: Site) -> None:
     assert (result.state, codes(result)) == (State.UNREACHABLE, [Code.S803])
 
 
+@pytest.mark.parametrize(
+    ("output", "verdict", "reason"),
+    [
+        ("", "", "the router says nothing"),
+        ("M = read\nx\nM ok\n", "ok", ""),
+        ("M = read\nx\nM ok\nfailure: it is full\n", "", "failure: it is full"),
+        (
+            "M = read\nbad command name x (line 1 column 2)\n",
+            "",
+            "bad command name x (line 1 column 2)",
+        ),
+        ("M = read\nx M ok\n", "", "x M ok"),
+        ("M no held by eve\n", "no", "held by eve"),
+        ("M wait\n", "wait", ""),
+        ("M\n", "", "M"),
+        ("M = ok\n", "", "the router says nothing"),
+    ],
+)
+def test_only_a_verdict_as_the_last_line_counts(output: str, verdict: str, reason: str) -> None:
+    said = console._judge(output, "M")
+    assert (said.verdict, said.reason) == (verdict, reason)
+    assert said.failed is (verdict != "ok")
+
+
 # The dead-man
 
 
@@ -363,9 +387,11 @@ def _judged(fleet: EmbeddedFleet, folder: Path, number: int, fault: Fault) -> st
     if isinstance(fault, DropLine) and fault.connection == -1:
         fault = replace(fault, connection=site.router.state().connections + 2)
     site.router.fault(fault)
+    mended = threading.Timer(6, site.router.clear)
     if isinstance(fault, ToolFails):  # the way back needs what fails, too
-        threading.Timer(6, site.router.clear).start()
+        mended.start()
     result = transaction.push(site.job(NEW), FAST)
+    mended.cancel()
     site.router.clear()
     problem = _problem(site, result, old)
     shown = [finding.message for finding in result.findings]
