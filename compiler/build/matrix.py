@@ -22,7 +22,8 @@ from compiler.model.effect import Effect, HelperState
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Action, Intent
 from compiler.model.protocol import Family
-from compiler.model.target import Capabilities, StepName, Target
+from compiler.model.step import StepName
+from compiler.model.target import Capabilities, Target
 from compiler.policy.plays import Play
 from compiler.policy.resolve import resolve
 from compiler.source.yaml import loads

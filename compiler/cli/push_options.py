@@ -15,7 +15,7 @@ from compiler.cli.options import configuration
 
 if TYPE_CHECKING:
     from compiler.device.job import Options
-    from compiler.fleet.executors import Crew
+    from compiler.fleet.crew import Crew
     from compiler.fleet.run import Rules
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -106,7 +106,8 @@ def crew(options: Mapping[str, Any]) -> Crew:
     Raises:
         UsageError: S822.
     """
-    from compiler.fleet.executors import FORKS, Tls, open_crew  # noqa: PLC0415
+    from compiler.fleet.crew import Tls  # noqa: PLC0415
+    from compiler.fleet.executors import FORKS, open_crew  # noqa: PLC0415
 
     values, _ = configuration()
     executor = options["executor"] or values.get("executor", "threads")

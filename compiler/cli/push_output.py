@@ -25,7 +25,7 @@ from compiler.fleet.events import (
 from compiler.fleet.journal import changes_data, finding_data
 from compiler.fleet.work import Told
 from compiler.model.finding import Severity
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from compiler.source.excerpt import printable
 
 SCHEMA = "passthru/push-event/v1"

@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler.build import matrix
 from compiler.build.matrix import Row, Standing
-from compiler.cli.targets import ABILITIES, MEANING, abilities, lacking, stated
+from compiler.cli.targets_rows import ABILITIES, MEANING, abilities, lacking, stated
 from compiler.model.protocol import Family
 from compiler.model.target import Target
 

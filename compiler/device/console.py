@@ -19,7 +19,7 @@ from compiler.device.shell import MOST_BYTES, Answer, OnMark
 from compiler.errors import ApplyError, LostError, TransportError
 from compiler.model.console import Console, Send, Turn
 from compiler.model.finding import Code
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 
 _PAUSE = 0.3
 _FAILED = 1

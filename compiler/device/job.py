@@ -16,7 +16,8 @@ from typing import Any
 from compiler.model.device import Device
 from compiler.model.finding import Finding
 from compiler.model.intent import Intent
-from compiler.model.target import Bundle, StepName
+from compiler.model.step import StepName
+from compiler.model.target import Bundle
 
 
 # Devices hold read-only mappings, which pickle cannot take apart, and whose type it cannot name.

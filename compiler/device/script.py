@@ -14,7 +14,8 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from compiler.device.job import Options
-from compiler.model.target import Bundle, File, Guard, Procedure, StepName
+from compiler.model.step import StepName
+from compiler.model.target import Bundle, File, Guard, Procedure
 from compiler.source.printing import environment
 
 if TYPE_CHECKING:

@@ -31,7 +31,8 @@ from compiler.device.session import Session
 from compiler.device.shell import Answer
 from compiler.errors import ApplyError, LostError, PassthruError, TransportError
 from compiler.model.finding import Code, Finding, Severity
-from compiler.model.target import StepName, Target
+from compiler.model.step import StepName
+from compiler.model.target import Target
 
 #: A push's steps as the script on the router marks them.
 _STEPS = {name.value: name for name in StepName}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from compiler.device.http.login import NAMES
+from compiler.device.http.logins import LOGINS
 from compiler.errors import ApplyError
 from compiler.model.finding import Code
-from compiler.model.target import Guard, Procedure, StepName
+from compiler.model.step import StepName
+from compiler.model.target import Guard, Procedure
 
 
 def possible(procedure: Procedure, target: str, host: str) -> None:
@@ -18,7 +19,7 @@ def possible(procedure: Procedure, target: str, host: str) -> None:
         if procedure.console is None:
             checked(procedure, target)
         return
-    if procedure.transport == "http" and procedure.login in NAMES:
+    if procedure.transport == "http" and procedure.login in LOGINS:
         return
     step = procedure.step(StepName.APPLY)
     name = step.request if step else ""

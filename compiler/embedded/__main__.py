@@ -52,9 +52,10 @@ def _serve(control: socket.socket, watch: int, folder: str) -> None:
         control.sendall(b'{"id": 0, "error": "no namespaces here: %s"}\n' % str(error).encode())
         return
     from compiler.embedded import server  # noqa: PLC0415 - after the fork: the spawner stays small
+    from compiler.embedded.client import Sandboxes  # noqa: PLC0415
 
     try:
-        server.serve(control, watch, line, server.Sandboxes(folder, pid, walled))
+        server.serve(control, watch, line, Sandboxes(folder, pid, walled))
     finally:
         line.close()
         os.waitpid(pid, 0)

@@ -7,9 +7,19 @@ import collections
 import itertools
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from compiler.embedded import spawner
+
+
+@dataclass(frozen=True, slots=True)
+class Sandboxes:
+    """Where the routers' folders are: the folder of the fleet, and the spawner's process."""
+
+    folder: str
+    spawner: int
+    walled: bool
 
 
 class Spawner:

@@ -34,8 +34,7 @@ from compiler.embedded.listener import Listener
 from compiler.embedded.session import Login, Session
 
 if TYPE_CHECKING:
-    from compiler.embedded.client import Spawner
-    from compiler.embedded.server import Sandboxes
+    from compiler.embedded.client import Sandboxes, Spawner
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _REBOOT_DELAY = 0.2

@@ -8,27 +8,17 @@ import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import asyncssh
 
 from compiler.embedded import faults, web
-from compiler.embedded.client import Spawner
+from compiler.embedded.client import Sandboxes, Spawner
 from compiler.embedded.faults import Fault
 from compiler.embedded.ros.router import RosRouter
 from compiler.embedded.router import Router
 
 _MOST_REQUEST = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Sandboxes:
-    """Where the routers' folders are: the folder of the fleet, and the spawner's process."""
-
-    folder: str
-    spawner: int
-    walled: bool
 
 
 def serve(control: socket.socket, watch: int, line: socket.socket, sandboxes: Sandboxes) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from compiler.errors import UsageError
-from compiler.fleet.executors import Crew, Tls
+from compiler.fleet.crew import Crew, Tls
 from compiler.fleet.work import Hear, Relay, Told
 from compiler.model.finding import Code
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 
 _CONNECT_SECONDS = 15
 _WATCH_SECONDS = 0.5

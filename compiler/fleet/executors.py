@@ -5,40 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from compiler.errors import UsageError
-from compiler.fleet.work import Hear, Relay
+from compiler.fleet.crew import Crew, Tls
+from compiler.fleet.work import Hear
 from compiler.model.finding import Code
 
 P = ParamSpec("P")
 T = TypeVar("T")
 FORKS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Files of a cluster's TLS: the CA, and the client's own certificate and key."""
-
-    ca: str = ""
-    cert: str = ""
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Crew:
-    """An executor and how to feed it: ``window`` jobs at once, ``batch`` of them in one task.
-
-    ``connect`` is called with the run's name and whom to tell before the first task, and gives
-    what a :class:`~compiler.fleet.work.Teller` relays through. ``close`` waits for nothing.
-    """
-
-    executor: Executor
-    window: int
-    batch: int
-    close: Callable[[], None]
-    connect: Callable[[str, Hear], Relay | None]
 
 
 class Threads(Executor):

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from compiler.device.job import Job, Options, Result, State
 from compiler.errors import JournalError, PassthruError
+from compiler.fleet.crew import Crew
 from compiler.fleet.events import Begins, Event, Stops, Summary, Watcher, WaveBegins
-from compiler.fleet.executors import Crew
 from compiler.fleet.history import DONE
 from compiler.fleet.interrupts import interrupts
 from compiler.fleet.journal import Entry, Journal, Kind

@@ -12,7 +12,7 @@ from typing import Any
 
 from compiler.device.job import Job, Options, Result, State
 from compiler.errors import UsageError
-from compiler.fleet.executors import Crew
+from compiler.fleet.crew import Crew
 from compiler.fleet.work import Batch, Driver, Health, Look, Teller, Told, look, push_batch
 from compiler.model.finding import Code, Finding, Severity
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from compiler.device.job import Job, Listener, Observed, Options, Progress, Result, State
 from compiler.errors import PassthruError
 from compiler.model.finding import Code, Finding
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 
 #: Steps that write nothing on a router: an error that ends one of them left no trace.
 _HARMLESS = frozenset({StepName.FACTS, StepName.READ})

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from compiler.model.console import Console
 from compiler.model.device import Device
 from compiler.model.effect import Effect, Probe
 from compiler.model.finding import Finding
 from compiler.model.intent import Intent
-
-if TYPE_CHECKING:
-    from compiler.model.console import Console
+from compiler.model.step import Step, StepName
 
 S = TypeVar("S")
 
@@ -53,35 +51,6 @@ class Bundle:
     def native_text(self) -> str:
         """The native file as text."""
         return next(f for f in self.files if f.path == self.native).content.decode()
-
-
-class StepName(StrEnum):
-    """The steps of a procedure, in their order."""
-
-    FACTS = "facts"
-    READ = "read"
-    STAGE = "stage"
-    CHECK = "check"
-    ARM = "arm"
-    APPLY = "apply"
-    VERIFY = "verify"
-    CONFIRM = "confirm"
-    ROLLBACK = "rollback"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step: POSIX sh for the router's own shell (BusyBox ash), or a request document.
-
-    ``script`` runs with the staged bundle as working directory; exit status 0 is success
-    and nothing else is. ``request`` is the path of a request document in the bundle, for
-    routers without a usable shell. ``says`` tells a person what the step does.
-    """
-
-    name: StepName
-    says: str
-    script: str = ""
-    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 from compiler.errors import NativeError
 from compiler.model.finding import Code
-from compiler.model.target import Bundle, File, Procedure, Step, StepName
+from compiler.model.step import Step, StepName
+from compiler.model.target import Bundle, File, Procedure
 from compiler.toggles.family import Family, Scalar
 from compiler.toggles.nvram import clean, texts
 

@@ -19,7 +19,8 @@ from typing import Any, Protocol
 
 from compiler.errors import NativeError
 from compiler.model.finding import Code
-from compiler.model.target import Bundle, File, Procedure, Step, StepName
+from compiler.model.step import Step, StepName
+from compiler.model.target import Bundle, File, Procedure
 from compiler.toggles import jsontext, xmltext
 from compiler.toggles.family import Family, Scalar, same
 from compiler.toggles.jsontext import load

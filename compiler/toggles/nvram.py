@@ -19,7 +19,8 @@ from types import MappingProxyType
 
 from compiler.errors import NativeError
 from compiler.model.finding import Code
-from compiler.model.target import Bundle, File, Guard, Procedure, Step, StepName
+from compiler.model.step import Step, StepName
+from compiler.model.target import Bundle, File, Guard, Procedure
 from compiler.toggles.family import Family, Scalar
 from compiler.toggles.render import shell_text
 

@@ -14,8 +14,9 @@ from compiler.model.finding import Code, Finding
 from compiler.model.intent import Action, Intent
 from compiler.model.judge import difference, probes, wants
 from compiler.model.protocol import PORTED, TCP, UDP, Family
+from compiler.model.step import Step, StepName
 from compiler.model.survey import Survey
-from compiler.model.target import Bundle, Capabilities, File, Procedure, Step, StepName
+from compiler.model.target import Bundle, Capabilities, File, Procedure
 from compiler.toggles import nvram, script
 from compiler.toggles.datapath import Model, data_path
 from compiler.toggles.family import ToggleSettings

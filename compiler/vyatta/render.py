@@ -7,7 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from compiler.model.protocol import TCP, UDP, Family
-from compiler.model.target import Bundle, File, Guard, Procedure, Step, StepName
+from compiler.model.step import Step, StepName
+from compiler.model.target import Bundle, File, Guard, Procedure
 from compiler.rules import block
 from compiler.source.boothook import hook, unhook
 from compiler.source.printing import environment

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from compiler.model.target import Bundle, Guard, Procedure, Step, StepName
+from compiler.model.step import Step, StepName
+from compiler.model.target import Bundle, Guard, Procedure
 from compiler.source.boothook import hook, unhook
 from targets.linux import nft
 from targets.linux.options import Options

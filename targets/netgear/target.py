@@ -12,7 +12,8 @@ from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Intent
 from compiler.model.protocol import GRE
 from compiler.model.protocol import Family as AddressFamily
-from compiler.model.target import Bundle, Capabilities, Procedure, Step, StepName
+from compiler.model.step import Step, StepName
+from compiler.model.target import Bundle, Capabilities, Procedure
 from compiler.toggles.checks import error, zones
 from targets.netgear import advice
 from targets.netgear.advice import Advice

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from compiler.model.target import Guard, Procedure, Step, StepName
+from compiler.model.step import Step, StepName
+from compiler.model.target import Guard, Procedure
 from targets.openwrt.render import SCRIPT
 
 #: Prints one fact a line as ``name=value``; needs nothing from the bundle.

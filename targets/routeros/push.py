@@ -29,7 +29,7 @@ from compiler.errors import NativeError
 from compiler.model.console import Send, Turn
 from compiler.model.device import Device
 from compiler.model.finding import Code
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from targets.routeros import deadman, render, settings
 from targets.routeros.commands import (
     FINISH,

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from compiler.model.device import Device
-from compiler.model.target import Bundle, File, Step, StepName
+from compiler.model.step import Step, StepName
+from compiler.model.target import Bundle, File
 from compiler.rules import block
 from targets.routeros import script
 from targets.routeros.script import fail, quoted

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from compiler.build import matrix
 from compiler.build.registry import installed
 from compiler.cli.main import main
-from compiler.cli.targets import MEANING, SHORT
 from compiler.cli.targets_page import page
+from compiler.cli.targets_rows import MEANING, SHORT
 
 if TYPE_CHECKING:
     import pytest

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from compiler.device import transaction
 from compiler.device.job import Progress
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 
 
 def main(pickled: str, step: str) -> None:

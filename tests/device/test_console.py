@@ -34,7 +34,7 @@ from compiler.embedded import (
 )
 from compiler.model.finding import Code
 from compiler.model.intent import Action, Limits
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from tests.device.routers import Site
 from tests.device.support import NEW, OLD, OPTIONS
 from tests.targets.openwrt.support import decision, intent

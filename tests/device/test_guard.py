@@ -12,7 +12,8 @@ import pytest
 from compiler.device.pipes import ProcessPipe
 from compiler.device.script import Scripts, Status
 from compiler.device.shell import Answer, Shell
-from compiler.model.target import Bundle, File, Guard, Procedure, Step, StepName
+from compiler.model.step import Step, StepName
+from compiler.model.target import Bundle, File, Guard, Procedure
 from tests.device.support import OPTIONS
 
 _BUNDLE = Bundle((File("native", b"new\n"),), "native")

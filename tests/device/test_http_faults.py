@@ -14,7 +14,7 @@ from compiler.device.http import transaction as http_transaction
 from compiler.device.job import Progress, Result, State
 from compiler.embedded import DropLine, EmbeddedFleet, EmbeddedRouter
 from compiler.model.finding import Code, Severity
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from tests.device.http_support import Web, codes, embedded
 from tests.device.support import OPTIONS
 

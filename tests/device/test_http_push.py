@@ -18,7 +18,7 @@ from compiler.device.job import Progress, State
 from compiler.device.session import Session
 from compiler.embedded import DropLine, EmbeddedFleet, EmbeddedRouter, Hang, ReadOnlyFlash, Refuse
 from compiler.model.finding import Code, Finding, Place, Severity
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from compiler.source.secrets import Origin, Secret
 from tests.device.http_support import BLOCK, PASS, QUICK, TARGETS, Web, codes, embedded
 from tests.device.support import OPTIONS

@@ -14,7 +14,7 @@ from compiler.device import transaction
 from compiler.device.job import Job, Progress, State
 from compiler.model.finding import Code
 from compiler.model.intent import Intent
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from compiler.prove.lab.namespaces import missing
 from compiler.prove.lab.network import Lab
 from compiler.prove.lab.packets import UDP

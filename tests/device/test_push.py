@@ -13,7 +13,7 @@ from compiler.device import transaction
 from compiler.device.job import Progress, Result, State
 from compiler.embedded import EmbeddedFleet, WrongHostKey
 from compiler.model.finding import Code
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from tests.device.routers import FAMILIES, Site
 from tests.device.support import NEW, OLD, OPTIONS, device_of, job
 

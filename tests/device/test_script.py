@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compiler.device.script import DIGESTS, Scripts, _files, _sums, digest, word
-from compiler.model.target import File, StepName
+from compiler.model.step import StepName
+from compiler.model.target import File
 from tests.device.support import NEW, OPTIONS, device_of, job, target_of
 
 _SHELLS = [words for words in (["sh"], ["busybox", "ash"]) if shutil.which(words[0])]

@@ -13,7 +13,8 @@ from compiler.model.device import Device, Fact
 from compiler.model.example import typical
 from compiler.model.finding import Severity
 from compiler.model.intent import Action
-from compiler.model.target import File, StepName, Target
+from compiler.model.step import StepName
+from compiler.model.target import File, Target
 from targets.asuswrt import TARGET as ASUSWRT
 from targets.ddwrt import TARGET as DDWRT
 from targets.edgeos import TARGET as EDGEOS

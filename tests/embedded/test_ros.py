@@ -13,7 +13,7 @@ from compiler.embedded.ros.language import Machine
 from compiler.embedded.ros.menus import factory
 from compiler.embedded.ros.words import ScriptError, quoted, unescaped
 from compiler.model.intent import Action
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from targets.routeros import TARGET
 from tests.embedded.support import client, run, until
 from tests.targets.openwrt.support import decision, intent

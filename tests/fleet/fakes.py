@@ -26,14 +26,16 @@ from compiler.device.job import (
     State,
 )
 from compiler.errors import SecretError, TargetError
+from compiler.fleet.crew import Crew
 from compiler.fleet.events import Event, Summary
-from compiler.fleet.executors import Crew, Threads
+from compiler.fleet.executors import Threads
 from compiler.fleet.journal import Entry
 from compiler.fleet.work import Driver, Hear
 from compiler.model.device import Device
 from compiler.model.finding import Code, Finding
 from compiler.model.intent import Intent
-from compiler.model.target import Bundle, File, StepName
+from compiler.model.step import StepName
+from compiler.model.target import Bundle, File
 from compiler.source.secrets import plain
 
 BUNDLE = Bundle((File("settings", b"new"),), "settings")

@@ -20,14 +20,15 @@ from distributed import Client
 from compiler.device.job import Result, State
 from compiler.errors import ExitCode, UsageError
 from compiler.fleet import cluster as cluster_module
+from compiler.fleet.crew import Crew, Tls
 from compiler.fleet.events import Event
-from compiler.fleet.executors import Crew, Tls, open_crew
+from compiler.fleet.executors import open_crew
 from compiler.fleet.history import History
 from compiler.fleet.journal import Journal
 from compiler.fleet.run import Fleet
 from compiler.fleet.work import Told
 from compiler.model.finding import Code, Place
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from compiler.source.secrets import Origin, Secret
 from tests.fleet.dask import Cluster, cluster
 from tests.fleet.fakes import DRIVER, OPTIONS, FakeJobs, Watch, counted, names

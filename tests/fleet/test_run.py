@@ -16,15 +16,15 @@ import pytest
 
 from compiler.device.job import Job, Listener, Observed, Options, Progress, Result, State
 from compiler.errors import ExitCode, JournalError
+from compiler.fleet.crew import Crew
 from compiler.fleet.events import Begins, Event, Stops, Summary, WaveBegins
-from compiler.fleet.executors import Crew
 from compiler.fleet.history import History
 from compiler.fleet.journal import Journal, Outcome
 from compiler.fleet.run import Fleet, Rules
 from compiler.fleet.waves import MaxFail, read_max_fail, read_serial
 from compiler.fleet.work import Driver, Told
 from compiler.model.finding import Code
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from tests.fleet.fakes import (
     DRIVER,
     OPTIONS,

@@ -6,7 +6,6 @@ A password that a router refuses is never sent a second time: many lock the door
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from compiler.device.http.client import Client, Reply
@@ -47,19 +46,6 @@ class Login(Protocol):
     def leave(self) -> None:
         """Log out, where the interface knows that."""
         ...
-
-
-def logins() -> Mapping[str, Callable[[Client], Login]]:
-    """Give the ways to log in by the names that procedures use."""
-    from compiler.device.http.hnap import Hnap  # noqa: PLC0415 - they know this module
-    from compiler.device.http.jnap import Jnap  # noqa: PLC0415
-    from compiler.device.http.luci import Luci  # noqa: PLC0415
-
-    return {"luci": Luci, "jnap": Jnap, "hnap": Hnap}
-
-
-#: The names, for whoever only asks whether there is one.
-NAMES = frozenset({"luci", "jnap", "hnap"})
 
 
 def refused(name: str, told: str = "") -> TransportError:

@@ -26,7 +26,8 @@ from compiler.device.reach import Way
 from compiler.device.session import Session
 from compiler.errors import ApplyError, LostError, PassthruError, TransportError
 from compiler.model.finding import Code, Finding, Severity
-from compiler.model.target import Procedure, StepName, Target
+from compiler.model.step import StepName
+from compiler.model.target import Procedure, Target
 
 #: How long new connections are tried while the first one could still take everything back.
 _SOON = 30.0

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from compiler.device.http.client import Client
-from compiler.device.http.login import Login, logins
+from compiler.device.http.login import Login
+from compiler.device.http.logins import LOGINS
 from compiler.errors import PassthruError
 from compiler.model.finding import Finding, Severity
 
@@ -21,7 +22,7 @@ def visit(
     Raises:
         PassthruError: the log-in is refused, or cannot be made.
     """
-    login = logins()[kind](client)
+    login = LOGINS[kind](client)
     login.enter(over_others=over_others)
     try:
         yield login

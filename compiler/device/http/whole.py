@@ -10,7 +10,8 @@ from compiler.device import plan
 from compiler.device.http.document import Document, document
 from compiler.device.http.login import Login
 from compiler.device.job import Job, Observed
-from compiler.model.target import Procedure, StepName, Target
+from compiler.model.step import StepName
+from compiler.model.target import Procedure, Target
 
 
 @dataclass(frozen=True, slots=True)

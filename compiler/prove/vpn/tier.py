@@ -11,7 +11,8 @@ from typing import Any
 from compiler.errors import PassthruError
 from compiler.model.device import Device, Zone
 from compiler.model.finding import Code, Finding, Severity
-from compiler.model.target import Bundle, Procedure, StepName
+from compiler.model.step import StepName
+from compiler.model.target import Bundle, Procedure
 from compiler.prove.vpn import kernel, keys, machine
 from compiler.prove.vpn.machine import Event, GuestError
 from compiler.prove.vpn.needs import PROTOCOLS, Where, missing

@@ -21,7 +21,8 @@ from compiler.model.effect import Verdict
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Action, Intent
 from compiler.model.judge import compare, probes, wants
-from compiler.model.target import StepName, Target
+from compiler.model.step import StepName
+from compiler.model.target import Target
 from compiler.toggles.family import ToggleSettings
 
 from . import digest, strategies, tools

@@ -12,7 +12,7 @@ import pytest
 
 from compiler.model.device import Device
 from compiler.model.intent import Intent
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from compiler.toggles import script
 from targets.asuswrt import TARGET
 from targets.asuswrt.family import START

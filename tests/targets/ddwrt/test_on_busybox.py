@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from compiler.model.device import Device
 from compiler.model.intent import Intent
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from compiler.toggles.scripted import ScriptedTarget
 from targets.ddwrt import TARGET as DDWRT
 from targets.freshtomato import TARGET as TOMATO

@@ -13,7 +13,7 @@ from compiler.model.effect import HelperState, Verdict
 from compiler.model.intent import Action
 from compiler.model.judge import compare, probes
 from compiler.model.protocol import Family
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from compiler.toggles.family import ToggleSettings
 from targets.dlink import TARGET
 from tests.toggles.intents import FLOWS, block, decision, device, intent, let, probe

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from compiler.model.intent import Intent
-from compiler.model.target import Bundle, StepName
+from compiler.model.step import StepName
+from compiler.model.target import Bundle
 from compiler.prove.lab.namespaces import missing
 from targets.linux import TARGET
 from tests.targets.linux.support import device, intent, table

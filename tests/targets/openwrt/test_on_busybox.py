@@ -13,7 +13,7 @@ import pytest
 from compiler.model.device import Device
 from compiler.model.intent import Action, Decision, Intent, Limits
 from compiler.model.protocol import UDP, ByteMatch, Signature
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from targets.openwrt import TARGET
 from tests.targets.openwrt.support import V6, decision, device, intent
 

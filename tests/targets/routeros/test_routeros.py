@@ -15,7 +15,7 @@ from compiler.model.finding import Code, Place
 from compiler.model.intent import Action, Decision, Intent, Log
 from compiler.model.judge import compare, probes
 from compiler.model.protocol import UDP, Family
-from compiler.model.target import StepName
+from compiler.model.step import StepName
 from targets.routeros import TARGET
 from targets.routeros.script import quoted, read, unquoted
 from targets.routeros.settings import RouterSettings

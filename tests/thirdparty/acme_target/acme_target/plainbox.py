@@ -16,7 +16,8 @@ from compiler.model.example import typical
 from compiler.model.finding import Code, Finding
 from compiler.model.intent import Action, Intent
 from compiler.model.protocol import Family, PortRange
-from compiler.model.target import Bundle, Capabilities, File, Procedure, Step, StepName
+from compiler.model.step import Step, StepName
+from compiler.model.target import Bundle, Capabilities, File, Procedure
 
 BEGIN, END = "# passthru begins\n", "# passthru ends\n"
 _NATIVE = "plainbox.conf"
