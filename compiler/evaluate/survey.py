@@ -13,8 +13,8 @@ from compiler.evaluate.zones import conclude
 from compiler.model.device import Device, Fact
 from compiler.model.effect import HelperState
 from compiler.model.finding import Code, Finding, Severity
+from compiler.model.modules import kernel_version
 from compiler.model.survey import HelperFound, Survey
-from compiler.toggles.effects import kernel_version
 
 #: GRE is tracked by its call IDs, without a module of its own, since Linux 5.1.
 _KEYED = (5, 1)

@@ -1,11 +1,12 @@
-"""Kernel modules of a router, where somebody stated them: the fact ``modules``.
+"""A router's kernel, where somebody stated it: the facts ``modules`` and ``kernel``.
 
-The fact lists what the router's kernel has, loaded or not, and what is built into it. Unstated,
+The fact ``modules`` lists what the kernel has, loaded or not, and what is built into it. Unstated,
 nothing is concluded from it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from compiler.model.device import Device
@@ -75,3 +76,9 @@ def _without(
         yield Finding(
             Code.T405, message, place=place, hint=hint, host=device.name, protocol=protocol
         )
+
+
+def kernel_version(fact: object) -> tuple[int, int] | None:
+    """Read ``4.1`` from ``4.1.27`` or ``2.6.36.4brcmarm``; ``None`` for anything else."""
+    found = re.match(r"(\d{1,3})\.(\d{1,3})", fact) if isinstance(fact, str) else None
+    return (int(found[1]), int(found[2])) if found else None

@@ -8,13 +8,12 @@ answer of the router says more.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from compiler.model.device import Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
-from compiler.model.modules import missing
+from compiler.model.modules import kernel_version, missing
 from compiler.toggles.family import Family, HelperFact, Loading, Scalar, Toggle, Value
 
 #: The first kernel that does not assign helpers by itself
@@ -48,12 +47,6 @@ def loaded_state(device: Device) -> HelperState:
     if version is not None and version < _NO_AUTOMATIC_HELPERS:
         return HelperState.ASSIGNED
     return HelperState.UNKNOWN
-
-
-def kernel_version(fact: object) -> tuple[int, int] | None:
-    """Read ``4.1`` from ``4.1.27`` or ``2.6.36.4brcmarm``; ``None`` for anything else."""
-    found = re.match(r"(\d{1,3})\.(\d{1,3})", fact) if isinstance(fact, str) else None
-    return (int(found[1]), int(found[2])) if found else None
 
 
 def helper_states(
