@@ -34,6 +34,7 @@ def test_every_tunnel_in_namespaces() -> None:
 
     Without masquerading the server has no way to the client: nothing comes back.
     """
+    before = _children(os.getpid())
     masquerading = ruleset("no masquerade", PASS, ("wireguard-go",))
     rulesets = (
         ruleset("pass", PASS),
@@ -45,7 +46,7 @@ def test_every_tunnel_in_namespaces() -> None:
     found = by_key(vpn.run(rulesets, device(), where=Where.NAMESPACES))
     assert not differences(found, _expected())
     assert [path.exists() for path in _PLACES] == _BEFORE, "something is left on this machine"
-    assert not _children(os.getpid())
+    assert sorted(_children(os.getpid())) == sorted(before)
 
 
 def _expected() -> dict[Key, Outcome]:
