@@ -158,7 +158,7 @@ def _helper(
     family: Family, values: Mapping[str, Scalar], assigned: HelperState, fact: HelperFact
 ) -> tuple[HelperState, str]:
     governing = [toggle for toggle in family.toggles if toggle.governs(fact.name)]
-    if not governing:
+    if not governing and not fact.loaded:
         return fact.built_in, f"the {fact.name} helper has no switch here"
     for toggle in governing:
         value = _value(toggle, values)

@@ -179,13 +179,15 @@ class HelperFact:
     """A NAT helper of the firmware: the packets that need it, and its state where no switch says.
 
     ``data`` are the packets that only the helper brings through for several clients (GRE
-    for PPTP). ``built_in`` is the state where no switch governs the helper.
+    for PPTP). ``built_in`` is the state where no switch governs the helper; ``loaded`` says that
+    the firmware then always loads it, so that the kernel alone decides.
     """
 
     name: str
     data: tuple[Match, ...]
     source: str
     built_in: HelperState = HelperState.UNKNOWN
+    loaded: bool = False
 
     def needed_by(self, probe: Probe) -> bool:
         """Tell whether the probe's flow works only with this helper."""

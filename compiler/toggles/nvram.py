@@ -130,7 +130,8 @@ class NvramForm:
     """Settings in nvram, brought onto the router by a shell script over ssh.
 
     ``restart`` is the router's own command that makes the keys take effect. ``template`` and
-    ``packages`` let a family extend the script, with ``values`` to print in it.
+    ``packages`` let a family extend the script, with ``values`` to print in it. ``marks`` are keys
+    by which a listing is known to be of this family where every switch is unset.
     """
 
     restart: str
@@ -138,6 +139,7 @@ class NvramForm:
     template: str = "toggles/apply.sh.j2"
     packages: tuple[str, ...] = ()
     extra_keys: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
     values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     guard: Guard = TRIAL
     options: Mapping[str, str] = field(
@@ -159,7 +161,7 @@ class NvramForm:
             return {}
         lines = read(text, family.keys)
         own = is_own(text)
-        if not own and not any(key in lines for key in family.keys):
+        if not own and not any(key in lines for key in (*family.keys, *self.marks)):
             raise NativeError.of(
                 Code.T407,
                 f"the listing holds none of the keys of {family.name}",

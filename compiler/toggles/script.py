@@ -15,14 +15,21 @@ from dataclasses import dataclass
 from compiler.errors import NativeError
 from compiler.model.effect import Direction, Probe
 from compiler.model.finding import Code
-from compiler.model.protocol import TCP, UDP, Family, PortRange, layer4_name
+from compiler.model.protocol import (
+    BOTH_FAMILIES,
+    TCP,
+    UDP,
+    Family,
+    PortRange,
+    layer4_name,
+)
 
 BEGIN = "# >>> passthru"
 END = "# <<< passthru"
 CHAIN = "PASSTHRU"
 #: From any LAN bridge (br0, br1, guest bridges) to anything that is none: every WAN, of both
 #: address families, whatever its name.
-_WAY = "-i br+ ! -o br+"
+BRIDGES = "-i br+ ! -o br+"
 
 _TOOLS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
 _NAMES = {"tcp": TCP, "udp": UDP}
@@ -77,8 +84,8 @@ def sort_key(rule: Rule) -> tuple[str, int, int, int]:
     return (rule.family.value, rule.layer4, ports.first, ports.last)
 
 
-def block(rules: Iterable[Rule]) -> list[str]:
-    """Give our lines, markers included; none without rules."""
+def block(rules: Iterable[Rule], way: str = BRIDGES) -> list[str]:
+    """Give our lines, markers included; none without rules. ``way``: what enters our chain."""
     ordered = sorted(rules, key=sort_key)
     if not ordered:
         return []
@@ -86,15 +93,15 @@ def block(rules: Iterable[Rule]) -> list[str]:
     for family in Family:
         own = [rule.line for rule in ordered if rule.family is family]
         if own:
-            lines += [*_entry(_TOOLS[family]), *own]
+            lines += [*_entry(_TOOLS[family], way), *own]
     return [*lines, END]
 
 
-def _entry(tool: str) -> Iterator[str]:
+def _entry(tool: str, way: str) -> Iterator[str]:
     yield f"{tool} -N {CHAIN} 2>/dev/null"
     yield f"{tool} -F {CHAIN}"
-    yield f"{tool} -D FORWARD {_WAY} -j {CHAIN} 2>/dev/null"
-    yield f"{tool} -I FORWARD 1 {_WAY} -j {CHAIN}"
+    yield f"{tool} -D FORWARD {way} -j {CHAIN} 2>/dev/null"
+    yield f"{tool} -I FORWARD 1 {way} -j {CHAIN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +110,17 @@ class Place:
 
     ``name`` is the path of a file or the name of an nvram key. ``shebang``: the script must
     begin with a ``#!`` line to be run. ``enabled`` is the key and value without which the
-    router does not run it.
+    router does not run it. ``way`` is the match of what enters our chain, ``families`` are those
+    whose rules the router leaves alone after the script. ``cuts``: nothing forwards a running
+    tunnel past the rules.
     """
 
     name: str
     shebang: bool = False
     enabled: tuple[str, str] | None = None
+    way: str = BRIDGES
+    families: frozenset[Family] = BOTH_FAMILIES
+    cuts: bool = True
 
     @property
     def mark(self) -> str:
@@ -142,7 +154,7 @@ class Place:
         if rest.startswith("#!"):
             first, _, rest = rest.partition("\n")
             first += "\n"
-        return first + "".join(f"{line}\n" for line in block(rules)) + rest
+        return first + "".join(f"{line}\n" for line in block(rules, self.way)) + rest
 
     def parse(self, text: str) -> tuple[Rule, ...]:
         """Read our rules from a script.
@@ -153,7 +165,7 @@ class Place:
         _, own, _ = self._parts(text)
         rules = [_rule(line) for line in own]
         found = tuple(sorted({rule for rule in rules if rule}, key=sort_key))
-        if own != block(found)[1:-1]:
+        if own != block(found, self.way)[1:-1]:
             raise NativeError.of(
                 Code.T407,
                 f"the passthru lines in {self.name} were edited",

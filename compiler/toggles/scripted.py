@@ -116,7 +116,7 @@ class ScriptedTarget:
         asked = probes(intent, device)
         effects = self.switches(device).effects(toggles, self._listing_only(device), asked)
         judged = [(wants(intent, effect.probe)[0], effect) for effect in effects]
-        for rule in sorted(_candidates(intent), key=script.sort_key):
+        for rule in sorted(_candidates(intent, self._place.families), key=script.sort_key):
             covered = [(wanted, e) for wanted, e in judged if rule.covers(e.probe)]
             fits = all(wanted is Action.BLOCK for wanted, _ in covered) and speaks_for_all(
                 effect.probe.flow for _, effect in covered
@@ -193,7 +193,8 @@ class ScriptedTarget:
         if rule is None:
             return effect
         because = f"{self._place.file_name}: {rule}"
-        return replace(effect, verdict=Verdict.DROP, because=because, cuts_running=True)
+        cuts = self._place.cuts
+        return replace(effect, verdict=Verdict.DROP, because=because, cuts_running=cuts)
 
     def data_path(self, settings: ScriptedSettings, device: Device) -> DataPath:
         """Give the firmware's rules to a proof, and those of our script before them.
@@ -245,7 +246,7 @@ class ScriptedTarget:
             router = replace(known, facts=facts)
         ours = self._place.parse(start) if start else ()
         doubt = ""
-        if not start and self._may_run_unseen(listing):
+        if listing == text and self._may_run_unseen(listing):
             doubt = f"{self._place.name} may hold rules of its own, and is not in this text"
         elif (start and foreign_commands(start, self._place.without_ours)) or (
             not start and self._in_listing(listing)
@@ -338,8 +339,8 @@ class ScriptedTarget:
         return replace(device, options={**device.options, "observed": self._split(observed)[0]})
 
 
-def _candidates(intent: Intent) -> set[Rule]:
-    """Give a rule for every flow, port by port, in both address families."""
+def _candidates(intent: Intent, families: frozenset[Family]) -> set[Rule]:
+    """Give a rule for every flow, port by port, in each address family."""
     flows = {
         flow
         for decision in intent.decisions
@@ -349,7 +350,7 @@ def _candidates(intent: Intent) -> set[Rule]:
     return {
         Rule(family, flow.layer4, ports)
         for flow in flows
-        for family in Family
+        for family in families
         for ports in (flow.ports or (None,))
     }
 

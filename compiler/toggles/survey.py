@@ -67,7 +67,7 @@ def survey(
     plain = native.removeprefix("\ufeff")
     if saved.is_saved(plain):
         found = saved.load(plain.replace("\r\n", "\n"))
-        return survey_of(found.ruleset, known, found.findings)
+        return survey_of(found.ruleset, known, found.findings, texts=found.texts)
     _refuse_nonsense(plain)
     routers = _readings(switches, families, plain, replace(known, zones=known.zones or _ZONES))
     findings = list(_findings(routers, known, doubt))

@@ -69,8 +69,7 @@ def _form(*, merlin: bool) -> NvramForm:
     return NvramForm(
         restart="service restart_firewall",
         facts=nvram_facts("productid", "buildno", "sw_mode"),
-        template="asuswrt/apply.sh.j2" if merlin else "toggles/apply.sh.j2",
-        packages=("targets.asuswrt",) if merlin else (),
+        template="toggles/file-script.sh.j2" if merlin else "toggles/apply.sh.j2",
         extra_keys=(SCRIPTS_KEY,) if merlin else (),
         values=SCRIPT_VALUES if merlin else {},
         guard=_MERLIN_GUARD if merlin else TRIAL,

@@ -1,4 +1,4 @@
-"""Netgear home routers: nothing can be set, so the bundle is advice for a person."""
+"""Netgear home routers: advice for their own firmware, settings for Voxel's."""
 
 from __future__ import annotations
 

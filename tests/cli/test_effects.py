@@ -99,7 +99,7 @@ def test_zones_come_from_options_or_the_inventory(site: Site) -> None:
         (["linux", "."], "P100"),
         (["linux", "hosts.yml"], "T407"),
         (["nosuch", "hosts.yml"], "T401"),
-        (["netgear", "hosts.yml"], "T406"),
+        (["netgear", "hosts.yml"], "T407"),
     ],
 )
 def test_what_cannot_be_read_is_refused(site: Site, arguments: list[str], code: str) -> None:

@@ -21,6 +21,7 @@ FAMILIES = {
     "asuswrt": True,
     "ddwrt": True,
     "freshtomato": True,
+    "netgear": True,
     "edgeos": False,
     "vyos": False,
 }
@@ -31,6 +32,7 @@ KEEP = {
     "asuswrt": "/jffs/passthru/deadman",
     "ddwrt": "/tmp/passthru/deadman",  # noqa: S108 - on the router
     "freshtomato": "/tmp/passthru/deadman",  # noqa: S108 - same
+    "netgear": "/root/passthru/deadman",
     "edgeos": "/config/passthru/deadman",
     "vyos": "/config/passthru/deadman",
 }

@@ -39,6 +39,7 @@ EVENTS = {
     "asuswrt": ("service restart_firewall", "nvram commit"),
     "ddwrt": ("nvram commit", "startservice firewall"),
     "freshtomato": ("nvram commit", "service firewall restart"),
+    "netgear": ("net-wall restart", "nvram commit"),
     "edgeos": ("commit", "save /config/config.boot"),
     "vyos": ("commit", "save /config/config.boot"),
 }

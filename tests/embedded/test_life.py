@@ -6,6 +6,7 @@ import pytest
 
 from compiler.embedded import (
     ClockJump,
+    EmbeddedError,
     EmbeddedFleet,
     EmbeddedRouter,
     FlashFull,
@@ -14,7 +15,6 @@ from compiler.embedded import (
     SlowFlash,
     ToolFails,
 )
-from compiler.embedded.fleet import EmbeddedError
 from tests.embedded.support import client, run, until
 
 #: Where a file outlives a reboot, and where it does not.
@@ -71,6 +71,7 @@ HOOKS = {
     "freshtomato": 'nvram set script_init="$(cat)"; nvram commit',
     "openwrt": "cat > /etc/init.d/hook; chmod +x /etc/init.d/hook; /etc/init.d/hook enable",
     "linux": "cat > /etc/rc.local; chmod +x /etc/rc.local",
+    "netgear": "cat > /etc/rc.local",
     "edgeos": "cat > /config/scripts/post-config.d/x; chmod +x /config/scripts/post-config.d/x",
     "vyos": "f=/config/scripts/vyos-postconfig-bootup.script; cat > $f; chmod +x $f",
 }

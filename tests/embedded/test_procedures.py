@@ -20,6 +20,7 @@ from targets.ddwrt import TARGET as DDWRT
 from targets.edgeos import TARGET as EDGEOS
 from targets.freshtomato import TARGET as FRESHTOMATO
 from targets.linux import TARGET as LINUX
+from targets.netgear import TARGET as NETGEAR
 from targets.openwrt import TARGET as OPENWRT
 from targets.vyos import TARGET as VYOS
 from tests.embedded.support import client, run
@@ -31,6 +32,7 @@ CASES: dict[str, tuple[Target[Any], dict[str, Fact], dict[str, Fact]]] = {
     "asuswrt": (ASUSWRT, {}, {}),
     "ddwrt": (DDWRT, {}, {}),
     "freshtomato": (FRESHTOMATO, {}, {"scripts": True}),
+    "netgear": (NETGEAR, {"firmware": "voxel"}, {"scripts": True}),
     "linux": (LINUX, {}, {}),
     "edgeos": (
         EDGEOS,

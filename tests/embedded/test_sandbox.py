@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler.embedded import EmbeddedFleet
-from compiler.embedded.fleet import EmbeddedError
+from compiler.embedded import EmbeddedError, EmbeddedFleet
 from tests.embedded.support import until
 
-FAMILIES = ("openwrt", "asuswrt", "ddwrt", "freshtomato", "linux", "edgeos", "vyos")
+FAMILIES = ("openwrt", "asuswrt", "ddwrt", "freshtomato", "netgear", "linux", "edgeos", "vyos")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

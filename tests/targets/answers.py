@@ -328,7 +328,30 @@ _VYOS_SAYS = {
     "pptp": "on",
 }
 
+#: `config show` of DNI firmware; wan_enable_ipsec was never set.
+_NETGEAR = """\
+GUI_Region=Russian
+wan_ifname=brwan
+wan_proto=pppoe
+wan_endis_dmz=0
+wan_enable_l2tp=0
+wan_enable_pptp=1
+forwarding1=My&harr;VPN UDP 500 500 500 500 192.168.1.9 0
+block_KeyWord_DomainList=vpn=0 wan_enable_pptp
+http_passwd=do not print me
+size: 31264 bytes (34272 left)
+"""
+
 ANSWERS = (
+    Answer(
+        "netgear-voxel",
+        "netgear",
+        _NETGEAR,
+        {"wan_enable_ipsec": "1", "wan_enable_l2tp": "0", "wan_enable_pptp": "1"},
+        {"firmware": "voxel"},
+        lines=True,
+        terminal=True,
+    ),
     Answer(
         "asuswrt-show",
         "asuswrt",

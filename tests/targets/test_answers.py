@@ -24,7 +24,7 @@ Enter 'help' for a list of built-in commands.
 
 """
 #: Families whose tests of their own hold their parsers: they read more than one of these texts.
-ELSEWHERE = {"linux", "openwrt", "netgear"}
+ELSEWHERE = {"linux", "openwrt"}
 
 
 def refused(answer: Answer, text: str) -> bool:

@@ -72,6 +72,14 @@ def test_a_script_of_ours_comes_before_the_models_rules() -> None:
     assert {check.accepted for check in found.checks} == {""}
 
 
+def test_what_bypasses_a_script_of_ours_is_in_the_model() -> None:
+    """Voxel's builds accelerate connections: running tunnels outlive the block."""
+    facts: dict[str, Fact] = {"firmware": "voxel", "kernel": "3.4.103", "ipv6": False}
+    found = found_on(NETGEAR, {"wireguard": "block", "pptp": "block"}, facts, {"scripts": True})
+    assert found.verdict == "proven", told(found.differences)
+    assert {check.accepted for check in found.checks} == {"", "D505"}
+
+
 def test_a_model_that_contradicts_the_effects_fails() -> None:
     """The effects say that the switch drops udp/1701; here the model does not."""
 

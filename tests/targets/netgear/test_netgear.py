@@ -41,6 +41,7 @@ def test_what_differs_is_told(wanted: Intent, code: str) -> None:
 
 def test_a_server_inside_needs_port_forwardings_by_hand() -> None:
     settings = TARGET.settings(SERVER, ROUTER)
+    assert isinstance(settings, Advice)
     assert [str(f) for f in settings.forwards] == [
         "udp/500 to 192.168.1.9",
         "udp/4500 to 192.168.1.9",
