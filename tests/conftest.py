@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -38,6 +40,17 @@ def pytest_runtest_makereport(
     if NO_SKIP and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped in CI: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def anybodys_python() -> None:
+    """Skip where only root can run this Python: below /root, for instance."""
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if (
+        os.geteuid() == 0
+        and subprocess.run([*nobody, sys.executable, "-c", ""], check=False).returncode
+    ):
+        pytest.skip(f"other users cannot run {sys.executable}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -229,6 +229,7 @@ def test_ports_in_use_at_the_server_are_not_lost(lab: Lab) -> None:
     assert ran.flow("wireguard.data")["result"] == "passed"
 
 
+@pytest.mark.usefixtures("anybodys_python")
 def test_without_root_the_rest_is_tried(lab: Lab) -> None:
     """At both ends: raw packets, and ports below 1024 at the server, are not tried."""
     ready(lab, NAT)
@@ -249,6 +250,7 @@ def test_without_root_the_rest_is_tried(lab: Lab) -> None:
     assert rooted.flow("ikev2.ike")["why"] == "needs root at the server (CAP_NET_BIND_SERVICE)"
 
 
+@pytest.mark.usefixtures("anybodys_python")
 def test_a_client_without_root_says_what_it_lacks(lab: Lab) -> None:
     ready(lab, NAT)
     with serving(lab):

@@ -137,6 +137,7 @@ def test_two_labs_do_not_meet(lab: Lab) -> None:
         assert "table inet t" not in lab.router.run("nft", "list", "ruleset")
 
 
+@pytest.mark.usefixtures("anybodys_python")
 def test_an_ordinary_user_has_a_lab_too() -> None:
     """In a user namespace, where this system allows one."""
     if Path("/proc/sys/user/max_user_namespaces").read_text().strip() == "0":
