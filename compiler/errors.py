@@ -78,10 +78,6 @@ class NativeError(TargetError):
     """A router's own config text cannot be read."""
 
 
-class DeviationError(PassthruError):
-    """What the target can do differs from the intent, and the policy does not accept it."""
-
-
 class OutputError(PassthruError):
     """The output folder cannot be written, or holds something that is not ours."""
 

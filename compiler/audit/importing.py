@@ -17,6 +17,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
+from compiler.audit.exposures import Exposed, exposed
 from compiler.audit.judge import Partial, clean
 from compiler.build.plan import RouterCompiler
 from compiler.build.registry import Registry
@@ -74,11 +75,19 @@ class Importer:
         )
         known = replace(survey.device, name=name, target=self.target.name, facts=facts)
         entries = dict(self._entries(survey, file))
+        served = list(self._served(survey, file))
         refused: list[Finding] = []
         for _ in range(_MOST_TRIES):
-            if not entries:
+            if not entries and not served:
                 break
-            hosts, policy = self._hosts(known), _policy(name, entries)
+            hosts, policy = self._hosts(known), _policy(name, entries, served)
+            alone = _policy(name, {}, served)
+            lost = self._lost(hosts, (policy, alone), native, survey, served)
+            if lost is not None:
+                served.remove(lost)
+                message = f"no settings expose it to {lost.to} as the config does"
+                refused.append(_changed(lost.protocol, message, file))
+                continue
             wrong = self._differing(hosts, policy, native, survey, entries, file)
             if not wrong.keys() & entries.keys():
                 self.findings += [*refused, *wrong.values()]
@@ -121,6 +130,48 @@ class Importer:
             else:
                 shared = any(flow.shared for flow in protocol.flows)
                 yield id_, _with_collateral(entry, shared=shared)
+
+    def _served(self, survey: Survey, file: str) -> Iterator[Exposed]:
+        for one in exposed(survey, self.catalogue):
+            if one.partly is None:
+                yield one
+                continue
+            probe, because = one.partly.probe, clean(one.partly.because)
+            message = (
+                f"'{one.protocol}' is left out of `expose`: {one.to} gets a part of it, and "
+                f"{probe.flow.id}: {one.partly.verdict} ({because})"
+            )
+            place = Place(file)
+            self.findings.append(Finding(Code.A881, message, place=place, protocol=one.protocol))
+
+    def _lost(
+        self,
+        hosts: str,
+        policies: Sequence[str],
+        native: str,
+        before: Survey,
+        served: Sequence[Exposed],
+    ) -> Exposed | None:
+        """Give a server that would get other packets than before, or cannot be said at all.
+
+        ``policies``: the whole one, and the servers alone; what fails only in the first is not
+        the servers' fault.
+        """
+        if not served:
+            return None
+        for policy in policies:
+            try:
+                after = self._survey(self._merged(hosts, policy, native), before.device)
+                break
+            except PassthruError:
+                continue
+        else:
+            return served[-1]
+        for one in served:
+            pairs = zip(before.effects(one.probes), after.effects(one.probes), strict=True)
+            if not all(_same(*pair) for pair in pairs):
+                return one
+        return None
 
     def _hosts(self, device: Device) -> str:
         known = {key.removeprefix("facts.") for key in self.target.options() if key[:6] == "facts."}
@@ -268,13 +319,16 @@ def _changed(protocol: str, said: str, file: str) -> Finding:
     return Finding(Code.A882, message, place=Place(file), protocol=protocol)
 
 
-def _policy(name: str, entries: Mapping[str, Any]) -> str:
-    play = {
+def _policy(name: str, entries: Mapping[str, Any], served: Sequence[Exposed]) -> str:
+    play: dict[str, Any] = {
         "name": f"What the config of {name} did when it was imported",
         "hosts": [name],
         "on_deviation": "warn",
-        "passthrough": dict(entries),
     }
+    if entries:
+        play["passthrough"] = dict(entries)
+    if served:
+        play["expose"] = [one.entry for one in served]
     return _yaml([play])
 
 

@@ -6,7 +6,7 @@ compile predicted already, and that the policy accepts, is no drift.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from compiler.audit.finding import AuditFinding, Cell, Standing, evidence
 from compiler.audit.redact import redact
+from compiler.audit.settings import Differing, deciding, differing
 from compiler.build.plan import Compiled
 from compiler.device.job import Change
 from compiler.errors import PassthruError
@@ -23,7 +24,7 @@ from compiler.model.effect import Effect, HelperState, Probe, Verdict
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Action, Decision, Exposure, Intent, OnDeviation
 from compiler.model.modules import FACT as MODULES
-from compiler.model.survey import Surveys
+from compiler.model.survey import Survey, Surveys
 from compiler.model.target import Target
 
 #: Longer texts of a router are cut: a finding is to be read.
@@ -47,13 +48,22 @@ class Partial(Protocol):
         ...
 
 
+#: Takes what was read, and gives what is known once packets were sent, and findings.
+Twin = Callable[[Survey | None, Sequence[Effect]], tuple[tuple[Effect, ...], list[AuditFinding]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a router answered. ``changes`` is what a push would change; ``None``: not known."""
+    """What a router answered.
+
+    ``changes`` is what a push would change; ``None``: not known. ``twin`` is asked what reading
+    leaves open.
+    """
 
     native: str
     facts: Mapping[str, str]
     changes: tuple[Change, ...] | None = None
+    twin: Twin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +117,30 @@ def experienced(
     Raises:
         NativeError: T407.
     """
-    partial = target if isinstance(target, Partial) else None
-    if partial is not None and partial.alone(answer.native):
-        effects = target.effects(target.parse(answer.native, device), device, probes)
-        others = clean(partial.elsewhere(answer.facts))
-        return effects, [_not_read(others)] if others else []
-    if isinstance(target, Surveys):
+    partial = target if isinstance(target, Partial) and target.alone(answer.native) else None
+    survey = None
+    if isinstance(target, Surveys) and (partial is None or answer.twin is not None):
         survey = target.survey(answer.native, device)
-        return survey.effects(probes), [_surveyed(found) for found in survey.findings]
-    return target.effects(target.parse(answer.native, device), device, probes), []
+    if survey is None or partial is not None:
+        effects = target.effects(target.parse(answer.native, device), device, probes)
+    else:
+        effects = survey.effects(probes)
+    said = list(_said(survey, partial, answer.facts))
+    if answer.twin is not None:
+        effects, more = answer.twin(survey, effects)
+        said += more
+    return effects, said
+
+
+def _said(
+    survey: Survey | None, partial: Partial | None, facts: Mapping[str, str]
+) -> Iterator[AuditFinding]:
+    """Say what there is to say about the text itself."""
+    if partial is not None:
+        others = clean(partial.elsewhere(facts))
+        yield from [_not_read(others)] if others else []
+    elif survey is not None:
+        yield from map(_surveyed, survey.findings)
 
 
 def _not_read(others: str) -> AuditFinding:
@@ -172,8 +197,8 @@ class _Work:
                 if code is not None:
                     promised = code is judge.difference(row.wanted, row.promised)
                     groups.setdefault((code, promised), []).append(row)
-            for (code, promised), differing in groups.items():
-                yield self._finding(protocol, code, differing, mine, promised=promised)
+            for (code, promised), same in groups.items():
+                yield self._finding(protocol, code, same, mine, promised=promised)
 
     def _finding(
         self, protocol: str, code: Code, rows: list[_Row], every: list[_Row], *, promised: bool
@@ -189,7 +214,6 @@ class _Work:
             )
         if accepted:
             kind, severity = Code.A864, Severity.INFO
-        changed = self._changed()
         mend = "" if accepted else _BEYOND if promised else self._mending(kind, protocol, rows)
         return AuditFinding(
             kind,
@@ -201,7 +225,7 @@ class _Work:
             str(rows[0].wanted),
             rows[0].by.origin.place,
             evidence(clean(row.found.because) for row in rows),
-            () if promised else changed,
+            () if promised else self._settings(rows),
             mend,
         )
 
@@ -254,30 +278,32 @@ class _Work:
                     return found.hint
         return ""
 
-    def _changed(self) -> tuple[str, ...]:
-        changes = self.answer.changes or ()
-        return evidence(told(change) for change in changes)
+    def _settings(self, rows: Sequence[_Row]) -> tuple[str, ...]:
+        """Name the settings that differ and that made these rows so."""
+        reasons = [effect.because for row in rows for effect in (row.found, row.promised)]
+        flows = {row.found.probe.flow for row in rows}
+        words = {flow.id for flow in flows} | {row.by.protocol for row in rows}
+        return self._told(deciding(self._differing, reasons, words))
+
+    @property
+    def _differing(self) -> tuple[Differing, ...]:
+        return differing(self.answer.changes or ())
+
+    def _told(self, found: Iterable[Differing]) -> tuple[str, ...]:
+        return evidence(clean(str(each)) for each in found)
 
     def changes(self, findings: Iterable[AuditFinding]) -> Iterator[AuditFinding]:
-        """Name settings that differ although no packet notices."""
-        noticed = any(found.settings for found in findings)
-        if self._changed() and not noticed:
-            yield AuditFinding(
-                Code.A857,
-                Severity.INFO,
-                "settings differ from the policy's, without any effect that it speaks of",
-                settings=self._changed(),
-                mend=self.mend,
-            )
-
-
-def told(change: Change) -> str:
-    """Say one setting that differs, in one line."""
-    before = "nothing" if change.before is None else change.before
-    after = "nothing" if change.after is None else change.after
-    said = redact(f"{change.item}={before}")
-    wanted = redact(f"{change.item}={after}").partition("=")[2]
-    return clean(f"{said} (wanted: {wanted})")
+        """Name settings that differ although no verdict comes from them."""
+        told = {text for found in findings for text in found.settings}
+        rest = [each for each in self._differing if clean(str(each)) not in told]
+        if not rest or any(text.endswith(" more") for text in told):
+            return
+        says = "settings differ from the policy's, without any effect that it speaks of"
+        if told:
+            says = "more settings differ from the policy's; no verdict names them"
+        yield AuditFinding(
+            Code.A857, Severity.INFO, says, settings=self._told(rest), mend=self.mend
+        )
 
 
 def _expired(rows: Sequence[_Row], today: date) -> Iterator[AuditFinding]:
@@ -332,10 +358,15 @@ def cells(rows: Iterable[_Row], findings: Iterable[AuditFinding]) -> dict[str, C
         protocol: Cell(
             " and ".join(sorted({str(row.wanted) for row in mine}, reverse=True)),
             joined(row.found for row in mine),
-            _standing(worst.get(protocol), protocol in unknown),
+            _standing(worst.get(protocol), protocol in unknown or _nobody_knows(mine)),
         )
         for protocol, mine in sorted(by_protocol.items())
     }
+
+
+def _nobody_knows(rows: Iterable[_Row]) -> bool:
+    """Tell whether nothing at all is known: that a policy accepts it makes it no more right."""
+    return joined(row.found for row in rows) == str(Verdict.UNKNOWN)
 
 
 def _standing(worst: Severity | None, unknown: bool) -> Standing:  # noqa: FBT001

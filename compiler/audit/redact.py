@@ -78,6 +78,8 @@ _NO_KEY = frozenset(
 _PASS = frozenset({"pass", "passw"})
 _NO_PASS = frozenset(
     (
+        "passthru",
+        "passthrough",
         "pptp",
         "l2tp",
         "ipsec",

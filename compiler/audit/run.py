@@ -16,7 +16,7 @@ from typing import Any
 from compiler.audit.answers import Answers, MissingAnswerError
 from compiler.audit.finding import Audited, AuditFinding, State
 from compiler.audit.health import health
-from compiler.audit.judge import Answer, Judged, audit, clean
+from compiler.audit.judge import Answer, Judged, Twin, audit, clean
 from compiler.audit.store import HOST
 from compiler.build.device import Devices
 from compiler.build.plan import Compiled, Outcome, RouterCompiler
@@ -47,11 +47,15 @@ class Wanted:
 
 @dataclass(slots=True)
 class Auditor:
-    """Audits the routers of a site. ``healthy`` asks for health also where a policy decides."""
+    """Audits the routers of a site.
+
+    ``healthy`` asks for health also where a policy decides; ``twin`` decides what is unknown.
+    """
 
     site: Site
     today: date
     healthy: bool = False
+    twin: Twin | None = None
     _compiler: RouterCompiler = field(init=False)
     _done: OrderedDict[tuple[object, ...], tuple[Outcome, Judged]] = field(
         init=False, default_factory=OrderedDict
@@ -115,7 +119,7 @@ class Auditor:
         except PassthruError as error:
             return _unread(wanted, State.FAILED, error.findings, Code.A862)
         changes, sha256 = self.difference(wanted.compiled, native)
-        return self.judged(wanted, Answer(native, facts, changes), sha256)
+        return self.judged(wanted, Answer(native, facts, changes, self.twin), sha256)
 
     def pushed(self, wanted: Wanted, result: Result) -> Audited:
         """Audit a router by what a push that only looks found there."""
@@ -133,7 +137,8 @@ class Auditor:
         )
         if result.state is Ended.REFUSED:
             changes = None
-        return self.judged(wanted, Answer(seen.native, seen.facts, changes), seen.sha256)
+        answer = Answer(seen.native, seen.facts, changes, self.twin)
+        return self.judged(wanted, answer, seen.sha256)
 
     def difference(self, compiled: Compiled, native: str) -> tuple[tuple[Change, ...] | None, str]:
         """Say what a push would change of a saved answer, and the hash of its settings."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ SELECT number, id, operator, policy_sha256, begun, ended, outcome,
     (SELECT count(*) FROM audited WHERE audit = number),
     (SELECT count(*) FROM audited WHERE audit = number AND state = 'judged' AND worst = 3),
     (SELECT count(*) FROM audited WHERE audit = number AND state = 'judged' AND worst = 2),
-    (SELECT count(*) FROM audited WHERE audit = number AND state != 'judged')
+    (SELECT count(*) FROM audited WHERE audit = number AND state != 'judged'), version
 FROM audits"""
 _ROW = """
 SELECT host, target, state, state_sha256, text
@@ -51,6 +52,7 @@ class Audit:
     wrong: int
     warned: int
     unread: int
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,23 @@ class Audits:
         found = list(self._audits("WHERE ended IS NOT NULL ORDER BY number DESC LIMIT ?", most))
         return found[::-1]
 
+    def listed(self, most: int) -> list[Audit]:
+        """Give the newest audits, the newest first, those that never ended among them."""
+        return list(self._audits("ORDER BY number DESC LIMIT ?", most))
+
+    def counts(self, number: int) -> Counter[str]:
+        """Count the routers of an audit: ``wrong``, ``warned``, ``right``, or why not judged."""
+        found: Counter[str] = Counter()
+        with self._store.explained():
+            rows = self._db.execute(
+                "SELECT state, worst, count(*) FROM audited WHERE audit = ? GROUP BY state, worst",
+                (number,),
+            )
+            for state, worst, count in rows:
+                judged = {Severity.ERROR: "wrong", Severity.WARNING: "warned"}.get(worst, "right")
+                found[judged if state == State.JUDGED else state] += count
+        return found
+
     def _audits(self, where: str, *values: object) -> Iterator[Audit]:
         with self._store.explained():
             rows = self._db.execute(
@@ -157,10 +176,10 @@ class Audits:
         for row in rows:
             number, name, operator, policy, begun, ended, outcome, *counts = row
             how = outcome or "interrupted"  # its process died
-            routers, wrong, warned, unread = counts
+            routers, wrong, warned, unread, version = counts
             yield Audit(
                 *(number, name, operator, policy, begun, ended or "", how),
-                *(routers, wrong, warned, unread),
+                *(routers, wrong, warned, unread, version),
             )
 
     def rows(self, number: int) -> Iterator[Audited]:

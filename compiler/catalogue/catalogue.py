@@ -65,10 +65,6 @@ class Catalogue:
         )
         return tuple(sorted({*common, *of_flows}))
 
-    def shared_port(self, layer4: int, port: int) -> bool:
-        """Tell whether the rest of the internet uses this port too."""
-        return any(port in ports for ports in self.shared_ports(layer4))
-
     def suggest(self, name: str) -> str | None:
         """Give the id or alias that somebody who wrote ``name`` may have meant."""
         words = [word for p in self.protocols.values() for word in (p.id, *p.aliases)]

@@ -26,6 +26,7 @@ from compiler.errors import ExitCode, OutputError, PolicyError, UsageError
 from compiler.model.finding import Code, Place, Severity
 
 if TYPE_CHECKING:
+    from compiler.audit.judge import Twin
     from compiler.audit.reports.view import View
     from compiler.audit.run import Auditor, Wanted
     from compiler.audit.store import Recorder
@@ -40,6 +41,7 @@ _TENTHS = 10
 @site_options
 @click.option("--from", "saved", metavar="DIR", help="Saved answers instead of live routers.")
 @click.option("--health", is_flag=True, help="Ask also what no policy speaks about.")
+@click.option("--twin", is_flag=True, help="Let packets in a lab decide what is unknown.")
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "info"]),
@@ -54,7 +56,6 @@ _TENTHS = 10
 @output_option(*FORMS)
 def audit_command(
     saved: str | None,
-    health: bool,  # noqa: FBT001
     fail_on: str,
     since: str | None,
     out: str | None,
@@ -65,14 +66,16 @@ def audit_command(
     """Compare what routers do to each VPN protocol with what the policy wants.
 
     Nothing is written on a router. With --from DIR none is asked: DIR/HOST or DIR/HOST.EXT holds
-    what its read step printed. Routers that no play decides are judged for their health.
+    what its read step printed. Routers that no play decides are judged for their health. --twin
+    needs root, or user namespaces.
     """
     from compiler.audit.reports.view import View  # noqa: PLC0415 - keeps --help quick
     from compiler.audit.store import Audits  # noqa: PLC0415
 
     if no_journal and since:
         raise UsageError.of(Code.U801, "--since reads the journal, and --no-journal has none")
-    auditor = load_auditor(options, healthy=health)
+    decide = _twin() if options["twin"] else None
+    auditor = load_auditor(options, healthy=options["health"], twin=decide)
     with _store(options["journal"], without=no_journal) as store:
         audits = Audits(store)
         earlier = audits.audit(since) if since else None
@@ -83,7 +86,21 @@ def audit_command(
         return ExitCode.INTERRUPTED if interrupted else _exit_code(view, fail_on)
 
 
-def load_auditor(options: Mapping[str, Any], *, healthy: bool) -> Auditor:
+def _twin() -> Twin:
+    """Give what decides by packets; to be called before any thread exists.
+
+    Raises:
+        ProofError: E802, there can be no lab here.
+    """
+    from compiler.audit.twin import decided, refuse_without_lab  # noqa: PLC0415
+    from compiler.prove.lab import become_root  # noqa: PLC0415
+
+    become_root()
+    refuse_without_lab()
+    return decided
+
+
+def load_auditor(options: Mapping[str, Any], *, healthy: bool, twin: Twin | None = None) -> Auditor:
     """Load the site. Whatever is wrong with a single router is a finding of the audit.
 
     Raises:
@@ -100,7 +117,7 @@ def load_auditor(options: Mapping[str, Any], *, healthy: bool) -> Auditor:
     if has_errors(site.findings):
         raise PolicyError(site.findings)
     print_findings(site.findings)
-    return Auditor(site, request.today, healthy)
+    return Auditor(site, request.today, healthy, twin)
 
 
 @contextmanager

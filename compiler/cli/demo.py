@@ -92,7 +92,7 @@ def _push(office: Path, folder: Path) -> int:
     if why:
         _say(f"Pushing is left out: {why}")
         return ExitCode.OK
-    from compiler.embedded.fleet import EmbeddedError  # noqa: PLC0415 - same
+    from compiler.embedded import EmbeddedError  # noqa: PLC0415 - same
 
     with ExitStack() as stack:
         try:

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import shutil
-import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from compiler.cli.existing import device_of, name_of, native_of
 from compiler.cli.options import output_option
 from compiler.cli.report import findings_data, print_findings
-from compiler.errors import ExitCode, NativeError, SourceError, TargetError, UsageError
+from compiler.errors import ExitCode, NativeError, TargetError
 from compiler.model.effect import Effect, HelperState, Verdict
 from compiler.model.finding import Code, Finding, Place
 from compiler.source.excerpt import printable
 
 if TYPE_CHECKING:
     from compiler.catalogue import Catalogue
-    from compiler.model.device import Device, Fact
+    from compiler.model.device import Device
     from compiler.model.protocol import Protocol
     from compiler.model.survey import Survey, Surveys
 
 SCHEMA = "passthru/effects/v1"
-#: No router's config comes near this.
-_LARGEST = 64 << 20
-_PIPE = "standard input"
 _COLORS = {"pass": "green", "drop": "red", "reject": "red", "partial": "yellow"}
 
 
@@ -98,73 +93,8 @@ def _catalogue(policies: Sequence[str]) -> Catalogue:
     return extend(builtin(), protocol_documents([Path(path) for path in policies]))
 
 
-# -- what is known of the router
-
-
-def device_of(target: str, options: Mapping[str, Any]) -> Device | None:
-    """Give what the options ``lan``, ``wan``, ``fact`` and ``host`` say of a router."""
-    from compiler.model.device import Device, Role  # noqa: PLC0415
-
-    facts = _facts(options["fact"])
-    zones = (*_zones(Role.LAN, options["lan"]), *_zones(Role.WAN, options["wan"]))
-    if options["host"] is None:
-        return Device("", target, zones, facts) if zones or facts else None
-    known = _inventoried(target, options["host"], options["inventory"])
-    if not zones and not facts:
-        return known
-    merged: Mapping[str, Fact] = {**known.facts, **facts}
-    return replace(known, zones=zones or known.zones, facts=MappingProxyType(dict(merged)))
-
-
-def _zones(role: Any, links: Sequence[str]) -> list[Any]:
-    from compiler.model.device import Zone  # noqa: PLC0415
-
-    if len(links) == 1:
-        return [Zone(str(role), role, tuple(links))]
-    return [Zone(link, role, (link,)) for link in dict.fromkeys(links)]
-
-
-def _facts(stated: Sequence[str]) -> Mapping[str, Fact]:
-    from compiler.cli.options import extra_variables  # noqa: PLC0415
-
-    words: Mapping[str, Fact] = {"true": True, "false": False, "yes": True, "no": False}
-    return {
-        name: words.get(str(value).lower(), value)
-        for name, value in extra_variables(stated).items()
-    }
-
-
-def _inventoried(target: str, host: str, inventories: Sequence[str]) -> Device:
-    from compiler.build.device import Devices  # noqa: PLC0415
-    from compiler.build.registry import installed  # noqa: PLC0415
-    from compiler.cli.options import named  # noqa: PLC0415
-    from compiler.inventory import load  # noqa: PLC0415
-
-    loaded = load(list(named(inventories, "inventory")))
-    device, findings = Devices(installed()).device(loaded.host(host))
-    if device is None:
-        raise SourceError(findings)
-    if device.target != target:
-        message = f"'{host}' is a router of family '{device.target}', not '{target}'"
-        raise UsageError.of(Code.U801, message)
-    return device
-
-
-# -- the text
-
-
-def native_of(file: str) -> str:
-    """Read a config from a file or, for ``-``, from standard input.
-
-    Raises:
-        SourceError: P100, it cannot be read.
-        NativeError: T407, it is no text.
-    """
-    return _decoded(_bytes(file), _PIPE if file == "-" else file)
-
-
 def _survey(reader: Surveys, file: str, device: Device | None) -> Survey:
-    name = _PIPE if file == "-" else file
+    name = name_of(file)
     native = native_of(file)
     try:
         found = reader.survey(native, device)
@@ -178,31 +108,6 @@ def _placed(finding: Finding, name: str) -> Finding:
     place = finding.place or Place("")
     inside = f" ({place.file})" if place.file else ""
     return replace(finding, place=replace(place, file=f"{name}{inside}"))
-
-
-def _bytes(file: str) -> bytes:
-    try:
-        if file == "-":
-            found = sys.stdin.buffer.read(_LARGEST + 1)
-        else:
-            with Path(file).open("rb") as opened:
-                found = opened.read(_LARGEST + 1)
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        raise SourceError.of(Code.P100, f"{printable(file)} cannot be read: {said}") from None
-    if len(found) > _LARGEST:
-        raise NativeError.of(Code.T407, f"{printable(file)} is larger than 64 MiB")
-    return found
-
-
-def _decoded(data: bytes, name: str) -> str:
-    """Give the text; bytes that are not UTF-8 become surrogates, so that none is lost."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        try:
-            return data.decode("utf-16")
-        except UnicodeDecodeError:
-            raise NativeError.of(Code.T407, "the text is broken UTF-16", Place(name)) from None
-    return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 # -- what it does

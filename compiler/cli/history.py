@@ -1,4 +1,4 @@
-"""``passthru history``: what the journal holds."""
+"""``passthru history``: what the journal holds, pushes and audits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from compiler.cli.history_audits import print_audit, told_audits
 from compiler.cli.options import output_option
 from compiler.cli.push_options import journal_folder, journal_option
 from compiler.cli.table import print_table
@@ -34,7 +35,10 @@ def history_command(
     journal: str | None,
     output: str,
 ) -> int:
-    """Say who pushed what when, and what came of it; with HOST, what happened to one router."""
+    """Say who pushed or audited what when, and what came of it.
+
+    With HOST, what pushes did to one router.
+    """
     from compiler.fleet.history import History  # noqa: PLC0415 - keeps --help quick
     from compiler.fleet.store import NAME, Store  # noqa: PLC0415
 
@@ -45,34 +49,49 @@ def history_command(
         if output == "json":
             click.echo(json.dumps({"schema": SCHEMA, "runs": []}, indent=1))
         else:
-            click.echo(f"{folder} holds no journal: nothing was pushed from here", err=True)
+            click.echo(
+                f"{folder} holds no journal: nothing was pushed or audited from here", err=True
+            )
         return ExitCode.OK
     store = Store(folder)
     try:
         history = History(store)
-        found = [history.run(name)] if name else history.runs(host=host or "", limit=last)
-        runs = list(found)
-        if output == "json":
-            _print_json(history, runs, host, detailed=bool(name or host))
-        elif name or host:
-            _print_records(history, runs, host, diff=diff)
+        audits = [] if host else told_audits(store, name, last)
+        if name:
+            runs = [] if audits else [history.run(name)]
         else:
-            _print_runs(runs)
+            runs = list(history.runs(host=host or "", limit=last))
+        if output == "json":
+            _print_json(history, runs, audits, host, last=None if name or host else last)
+        elif runs and (name or host):
+            _print_records(history, runs, host, diff=diff)
+        elif name:
+            print_audit(audits[0])
+        else:
+            _print_runs(runs, audits, last)
     finally:
         store.close()
     return ExitCode.OK
 
 
-def _print_runs(runs: list[Run]) -> None:
+def _print_runs(runs: list[Run], audits: list[dict[str, Any]], last: int) -> None:
+    every = _newest([*map(_run_data, runs), *audits])[:last]
     rows = [
-        (run.id, run.kind, str(run.outcome), _counts(run), run.operator, run.policy_sha256[:8])
-        for run in runs
+        (
+            *(entry["run"], entry["kind"], entry["outcome"], _counts(entry["counts"])),
+            *(entry["operator"], entry["policy_sha256"][:8]),
+        )
+        for entry in every
     ]
     print_table(("run", "what", "outcome", "routers", "who", "policy"), rows)
 
 
-def _counts(run: Run) -> str:
-    return ", ".join(f"{number} {state}" for state, number in sorted(run.counts.items()))
+def _newest(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(entries, key=lambda entry: (entry["begun"], entry["run"]), reverse=True)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
 
 
 def _records(history: History, run: Run, host: str | None) -> list[Record]:
@@ -104,15 +123,22 @@ def _print_records(history: History, runs: list[Run], host: str | None, *, diff:
                 print_change(change["item"], change["before"], change["after"])
 
 
-def _print_json(history: History, runs: list[Run], host: str | None, *, detailed: bool) -> None:
-    data = []
+def _print_json(
+    history: History,
+    runs: list[Run],
+    audits: list[dict[str, Any]],
+    host: str | None,
+    *,
+    last: int | None,
+) -> None:
+    data = list(audits)
     for run in runs:
         entry = _run_data(run)
-        if detailed:
+        if last is None:
             records = _records(history, run, host)
             entry["routers"] = [_record_data(history, r, texts=bool(host)) for r in records]
         data.append(entry)
-    click.echo(json.dumps({"schema": SCHEMA, "runs": data}, indent=1))
+    click.echo(json.dumps({"schema": SCHEMA, "runs": _newest(data)[:last]}, indent=1))
 
 
 def _run_data(run: Run) -> dict[str, Any]:

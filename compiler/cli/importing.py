@@ -39,7 +39,7 @@ def import_command(
     from compiler.audit.importing import Importer  # noqa: PLC0415 - keeps --help quick
     from compiler.build.registry import installed  # noqa: PLC0415
     from compiler.catalogue import builtin  # noqa: PLC0415
-    from compiler.cli.effects import device_of, native_of  # noqa: PLC0415
+    from compiler.cli.existing import device_of, native_of  # noqa: PLC0415
     from compiler.inventory import check_host_name  # noqa: PLC0415
 
     unsafe = check_host_name(host, None)

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compiler.device.job import Options
-from compiler.device.pipes import ChannelPipe
 from compiler.device.script import Status, word
 from compiler.device.session import Session
-from compiler.device.shell import MOST_BYTES, Answer, OnMark
+from compiler.device.shell import MOST_BYTES, Answer, OnMark, Pipe
 from compiler.errors import ApplyError, LostError, TransportError
 from compiler.model.console import Console, Send, Turn
 from compiler.model.finding import Code
@@ -150,9 +149,19 @@ def _exchange(session: Session, text: str, timeout: float) -> str:
             command any more.
     """
     try:
-        pipe = ChannelPipe(session.channel(text))
+        out, whole = _output(session.pipe(text), timeout)
+    except TimeoutError:
+        message = f"{session.name} did not answer within {timeout:.0f} s"
+        raise LostError.of(Code.S807, message) from None
     except TransportError as error:
         raise LostError(error.findings) from None
+    if not whole:
+        raise LostError.of(Code.S806, f"the connection to {session.name} broke off")
+    return out.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def _output(pipe: Pipe, timeout: float) -> tuple[bytes, bool]:
+    """Give all that a program prints, and whether it came to its end."""
     deadline = time.monotonic() + timeout
     out = bytearray()
     try:
@@ -160,15 +169,9 @@ def _exchange(session: Session, text: str, timeout: float) -> str:
             out += came[0] + came[1]
             if len(out) > MOST_BYTES:
                 raise LostError.of(Code.S808, "the router prints without end")
-        ended = pipe.status() is not None
-    except TimeoutError:
-        message = f"{session.name} did not answer within {timeout:.0f} s"
-        raise LostError.of(Code.S807, message) from None
+        return bytes(out), pipe.status() is not None
     finally:
         pipe.close()
-    if not ended:
-        raise LostError.of(Code.S806, f"the connection to {session.name} broke off")
-    return out.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def _judge(output: str, mark: str) -> _Said:

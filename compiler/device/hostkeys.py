@@ -76,13 +76,13 @@ class HostKeys:
             TransportError: S802 nothing is known of this router, S803 it is another key.
         """
         kind, text = key.get_name(), key.get_base64()
+        if (kind, text) in self._keys and text not in self._revoked:
+            return
         shown = f"{kind} {fingerprint(key)}"
         if text in self._revoked:
             raise TransportError.of(
                 Code.S803, f"{self._name} shows a key that is marked as revoked: {shown}"
             )
-        if (kind, text) in self._keys:
-            return
         if self._keys:
             raise TransportError.of(
                 Code.S803,

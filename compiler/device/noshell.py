@@ -10,6 +10,7 @@ import contextlib
 import logging
 import socket
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import paramiko
@@ -17,6 +18,7 @@ from netmiko import NetmikoAuthenticationException, NetmikoTimeoutException
 from netmiko.base_connection import BaseConnection
 
 from compiler.device.hostkeys import HostKeys
+from compiler.device.packets import Packets
 
 #: What nobody should need: SHA-1 in key exchange and host keys, CBC, MD5. Old routers do, and
 #: ``passthru_ssh_legacy`` brings it back for them.
@@ -33,9 +35,11 @@ LEGACY = {
 }
 #: Dear for a slow router and for a fleet's one interpreter; still spoken where nothing else is.
 _LAST = ("diffie-hellman-group16-sha512", "diffie-hellman-group-exchange-sha256")
-#: How often paramiko's thread of an idle connection wakes up, in seconds; its own 0.1 costs as much
-#: as a log-in does while a router restarts its firewall.
-_IDLE = 1.0
+#: How often paramiko's thread wakes up although nothing comes, in seconds: before the log-in to see
+#: to time limits, later for keepalives. Its own 0.1 costs as much as a log-in does while a router
+#: restarts its firewall.
+_WATCHFUL = 1.0
+_IDLE = 5.0
 _RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
 
@@ -61,12 +65,57 @@ class _Policy(paramiko.MissingHostKeyPolicy):
         self._known.check(key)
 
 
-class NoShell(BaseConnection):
-    """A connection without a terminal; :meth:`run` starts a program and gives its channel."""
+class _Transport(paramiko.Transport):
+    """paramiko's, with packets read our way, and programs that are started without waiting."""
 
-    def __init__(self, known: HostKeys, *, compress: bool = False, **parameters: Any) -> None:
+    _active_check_timeout = _WATCHFUL
+
+    def __init__(self, sock: Any, **more: Any) -> None:
+        super().__init__(sock, packetizer_class=Packets, **more)
+
+    def start_client(
+        self, event: threading.Event | None = None, timeout: float | None = None
+    ) -> None:
+        """Agree on keys. paramiko looks ten times in a second whether that is done."""
+        done = event or threading.Event()
+        super().start_client(done)
+        if event is not None:
+            return
+        if not done.wait(timeout):
+            raise paramiko.SSHException(f"no keys were agreed on within {timeout:.0f} s")
+        if not self.is_active():
+            raise self.get_exception() or paramiko.SSHException("the connection was closed")
+
+    def start_program(self, channel: paramiko.Channel, command: str) -> None:
+        """Ask for a program; ``channel.event`` is set when the far end has answered."""
+        request = paramiko.Message()
+        request.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
+        request.add_int(channel.remote_chanid)
+        request.add_string("exec")
+        request.add_boolean(True)  # noqa: FBT003 - a reply is wanted
+        request.add_string(command)
+        self._send_user_message(request)  # type: ignore[attr-defined] # the stubs lack it
+
+    def _log(self, level: int, message: Any, *arguments: Any) -> None:
+        """Say nothing that nobody hears: paramiko has thirty things to say of a log-in."""
+        if self.logger.isEnabledFor(level):
+            super()._log(level, message, *arguments)  # type: ignore[misc] # the stubs lack it
+
+    def _filter_algorithm(self, kind: str) -> tuple[str, ...]:
+        """Give what is offered; a log-in asks for it sixteen times, mostly with nothing to bar."""
+        if self.disabled_algorithms and kind in self.disabled_algorithms:
+            found: tuple[str, ...] = super()._filter_algorithm(kind)  # type: ignore[misc]
+            return found
+        return tuple(getattr(self, f"_preferred_{kind}"))
+
+
+class NoShell(BaseConnection):
+    """A connection without a terminal; :meth:`start` starts a program and gives its channel."""
+
+    def __init__(self, known: HostKeys, *, own_keys: bool = False, **parameters: Any) -> None:
+        """Say how; ``own_keys`` tries the account's own (``~/.ssh/id_*``), as ssh does."""
         self._known = known
-        self._compress = compress
+        self._own_keys = own_keys  # Netmiko's use_keys wants one file, and no other way
         super().__init__(auto_connect=False, ssh_strict=True, **parameters)
         self.key_policy = _Policy(known)
         self.remote_conn_pre = None
@@ -81,26 +130,23 @@ class NoShell(BaseConnection):
             self.sock.settimeout(_IDLE)
 
     @property
-    def transport(self) -> paramiko.Transport:
+    def transport(self) -> _Transport:
         """The connection's transport."""
         client = self.remote_conn_pre
         transport = client.get_transport() if client is not None else None
-        if transport is None:
+        if not isinstance(transport, _Transport):
             raise NetmikoTimeoutException("not connected")
         return transport
 
-    def run(self, command: str, timeout: float) -> paramiko.Channel:
-        """Start a program without a terminal."""
+    def start(self, command: str, timeout: float) -> paramiko.Channel:
+        """Start a program without a terminal; whether the far end consents is not waited for.
+
+        What is sent at once goes with the request, in one round trip. A far end that refuses closes
+        the channel, which :class:`~compiler.device.pipes.ChannelPipe` tells from other ends.
+        """
         channel = self.transport.open_session(timeout=timeout)
         channel.settimeout(timeout)
-        # paramiko waits for the far end's consent without end, also on a line that is dead
-        watch = threading.Timer(timeout, channel.close)
-        watch.daemon = True
-        watch.start()
-        try:
-            channel.exec_command(command)
-        finally:
-            watch.cancel()
+        self.transport.start_program(channel, command)
         return channel
 
     def tunnel(self, address: str, port: int, timeout: float) -> paramiko.Channel:
@@ -119,21 +165,35 @@ class NoShell(BaseConnection):
         logging.getLogger("netmiko").removeFilter(self._secrets_filter)
 
     def _connect_params_dict(self) -> dict[str, Any]:
-        return {**super()._connect_params_dict(), "transport_factory": self._transport}
+        return {
+            **super()._connect_params_dict(),
+            "look_for_keys": self._own_keys,
+            "transport_factory": self._transport,
+        }
 
     def _transport(self, sock: socket.socket, **more: Any) -> paramiko.Transport:
-        transport = paramiko.Transport(sock, **more)
+        transport = _Transport(sock, **more)
         options = transport.get_security_options()
-        kex = [name for name in options.kex if name not in _LAST]
+        barred = transport.disabled_algorithms or {}
+
+        def offered(kind: str, names: Sequence[str]) -> list[str]:
+            """Leave out what is barred, here once instead of at every look."""
+            gone = barred.get(kind, ())
+            return [name for name in names if name not in gone]
+
         # no MAC of its own, which paramiko compares in Python, byte by byte
-        sealed = [name for name in options.ciphers if "-gcm@" in name]
-        options.ciphers = (*sealed, *(name for name in options.ciphers if name not in sealed))
-        options.kex = (*kex, *(name for name in _LAST if name in options.kex))
+        ciphers = offered("ciphers", options.ciphers)
+        options.ciphers = sorted(ciphers, key=lambda name: "-gcm@" not in name)
+        kex = offered("kex", options.kex)
+        options.kex = sorted(kex, key=lambda name: _LAST.index(name) + 1 if name in _LAST else 0)
+        options.digests = offered("macs", options.digests)
         # a router has several host keys: it must show one that is known
         wanted = [name for kind in self._known.kinds for name in _algorithms(kind)]
-        usable = [name for name in wanted if name in options.key_types]
-        if usable:
-            options.key_types = (*usable, *(n for n in options.key_types if n not in usable))
+        keys = offered("keys", options.key_types)
+        options.key_types = sorted(
+            keys, key=lambda name: wanted.index(name) if name in wanted else len(wanted)
+        )
+        transport.disabled_algorithms = {"pubkeys": barred.get("pubkeys", ())}
         return transport
 
 

@@ -7,28 +7,41 @@ import selectors
 import subprocess
 import threading
 import time
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import paramiko
+import paramiko
+
+from compiler.errors import TransportError
+from compiler.model.finding import Code
 
 _CHUNK = 1 << 16
 
 
 class ChannelPipe:
-    """A program at the far end of an SSH connection."""
+    """A program at the far end of an SSH connection, which may yet refuse to start it."""
 
-    def __init__(self, channel: paramiko.Channel) -> None:
-        """Wait on both of the channel's outputs with one event."""
+    def __init__(self, channel: paramiko.Channel, name: str) -> None:
+        """Wait on both of the channel's outputs with one event; ``name`` is the machine's."""
         self._channel = channel
+        self._name = name
         self._came = threading.Event()
         channel.in_buffer.set_event(self._came)
         channel.in_stderr_buffer.set_event(self._came)
 
     def send(self, data: bytes, timeout: float) -> None:
-        """Send bytes; waits while the far end does not take more."""
+        """Send bytes; waits while the far end does not take more.
+
+        Raises:
+            TransportError: S808, it did not start the program; so does :meth:`receive`.
+            OSError: the connection broke off; paramiko says that in three ways.
+        """
         self._channel.settimeout(timeout)
-        self._channel.sendall(data)
+        try:
+            self._channel.sendall(data)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            self._see_consent()
+            if isinstance(error, OSError):
+                raise
+            raise ConnectionError(str(error)) from None
 
     def receive(self, timeout: float) -> tuple[bytes, bytes] | None:
         """Give what has come. Reading clears the event, so it is waited for only after a look at
@@ -42,6 +55,7 @@ class ChannelPipe:
             if out or err:
                 return out, err
             if channel.closed or channel.eof_received:
+                self._see_consent()
                 return None
             left = deadline - time.monotonic()
             if left <= 0 or not self._came.wait(left):
@@ -60,6 +74,18 @@ class ChannelPipe:
     def close(self) -> None:
         """Close the channel."""
         self._channel.close()
+
+    def _see_consent(self) -> None:
+        """Tell a refusal from a connection that broke off: its channels nobody closes in order."""
+        channel = self._channel
+        if channel.closed and channel.eof_sent and not channel.event_ready:
+            raise no_command(self._name, "refused")
+
+
+def no_command(name: str, why: str) -> TransportError:
+    """Give the error for a machine that starts no program."""
+    hint = "the account must run commands: `ssh USER@HOST sh -s`"
+    return TransportError.of(Code.S808, f"{name} starts no command: {why}", hint=hint)
 
 
 class ProcessPipe:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from compiler.device.job import Change, Job, Observed
@@ -46,8 +46,7 @@ def prepared(target: Target[Any], job: Job) -> Procedure:
     """Give the procedure of a job's bundle."""
 
     def make() -> Procedure:
-        wanted = target.parse(job.bundle.native_text, job.device)
-        return target.procedure(wanted, job.device)
+        return target.procedure(_wanted(target, job), job.device)
 
     return _keep(("procedure", _kind(job), job.bundle), make)
 
@@ -61,8 +60,7 @@ def changes(target: Target[Any], job: Job, observed: Observed) -> tuple[Change, 
     native = observed.native
 
     def compare() -> tuple[Change, ...]:
-        wanted = target.parse(job.bundle.native_text, job.device)
-        merged = target.merge(wanted, native, job.device)
+        merged = target.merge(_wanted(target, job), native, job.device)
         if merged == native:
             return ()
         return difference(_listing(target, job, native).items, _listing(target, job, merged).items)
@@ -70,6 +68,12 @@ def changes(target: Target[Any], job: Job, observed: Observed) -> tuple[Change, 
     found = _keep(("changes", _kind(job), job.bundle, native), compare)
     stale = observed.facts.get(STALE, "").split()
     return (*found, *(Change(name, _NOT_CURRENT, _CURRENT) for name in stale))
+
+
+def _wanted(target: Target[Any], job: Job) -> Any:
+    """Read a job's bundle."""
+    text = job.bundle.native_text
+    return _keep(("wanted", _kind(job), text), lambda: target.parse(text, job.device))
 
 
 def _keep(key: Hashable, make: Callable[[], _Made]) -> _Made:
@@ -97,7 +101,7 @@ def _keep(key: Hashable, make: Callable[[], _Made]) -> _Made:
 def _kind(job: Job) -> str:
     """Tell routers apart that settings may mean something else on."""
     device = job.device
-    zones = tuple(replace(zone, place=None) for zone in device.zones)  # where it stands, no matter
+    zones = [(zone.name, zone.role, zone.devices, zone.networks) for zone in device.zones]
     return repr((device.target, zones, dict(device.facts), dict(device.options)))
 
 

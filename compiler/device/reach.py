@@ -46,6 +46,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 VARIABLES = frozenset(name for names in NAMES.values() for name in names)
 _SSH = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
 _MOST_JUMPS = 8
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _HOP = re.compile(
     r"(?:(?P<user>[^@]+)@)?(?:\[(?P<six>[^]]+)\]|(?P<host>[^@:\[\]]+))(?::(?P<port>\d+))?"
 )
@@ -225,7 +226,7 @@ class Stated:
                 self.problem(what, "must be text")
             return ""
         text = str(value)
-        if any(ord(char) < 32 for char in text):
+        if _CONTROL.search(text):
             self.problem(what, "holds control characters")
             return ""
         return text

@@ -94,17 +94,16 @@ class Scripts:
         return self._print("end.sh.j2", how=how)
 
     def _guard(self, options: Options, window: int) -> str:
-        return self._print(
-            "guard.sh.j2",
-            run=word(options.run),
-            window=window,
-        ).rstrip("\n")
+        text = self._alike("guard.sh.j2", run=word(options.run), window=window)
+        return text.rstrip("\n")
 
     def _print(self, template: str, **values: Hashable) -> str:
-        """Print a template; only the token makes the scripts of like routers differ."""
+        return self._alike(template, **values).replace(_TOKEN, self.token)
+
+    def _alike(self, template: str, **values: Hashable) -> str:
+        """Print a template; only the token, which is yet to come, is not the same for all."""
         with _printing:  # fifty routers ask for the same text at the same time
-            text = _printed(template, guard=self.guard, token=_TOKEN, **values)
-        return text.replace(_TOKEN, self.token)
+            return _printed(template, guard=self.guard, token=_TOKEN, **values)
 
     def _step(self, name: StepName) -> str:
         step = self.procedure.step(name)
@@ -118,7 +117,7 @@ def _printed(template: str, **values: Hashable) -> str:
 
 @lru_cache(maxsize=128)
 def _staged(files: tuple[File, ...]) -> str:
-    return "\n".join(_files(files, _TOKEN))
+    return "\n".join(_files(files))
 
 
 @lru_cache(maxsize=128)
@@ -131,23 +130,29 @@ def word(text: str) -> str:
     return _UNSAFE.sub("_", text)[:64] or "unknown"
 
 
-def _files(files: Sequence[File], token: str) -> Iterator[str]:
+def _files(files: Sequence[File]) -> Iterator[str]:
     """Give commands that write files below the working directory, with any bytes in them.
 
-    Plain text goes as a here-document; the rest as octal numbers for ``printf``, which is a part of
-    every shell: neither needs base64, which small routers do without.
+    Plain text goes as it is, the rest as octal numbers, both for ``printf``, which is a part of
+    every shell: no process is started, and base64, which small routers do without, is not needed.
     """
     folders = {posixpath.dirname(file.path) for file in files} - {""}
     if folders:
         yield f"mkdir -p {' '.join(map(shlex.quote, sorted(folders)))} || exit {Status.BROKEN}"
     for file in files:
-        path = shlex.quote(f"./{file.path}")
-        if _PLAIN.fullmatch(file.content):
-            yield f"cat >{path} <<'{token}' || exit {Status.BROKEN}"
-            yield file.content.decode("ascii") + token
-        else:
-            yield f"{{\n{_octal(file.content)}\n}} >{path} || exit {Status.BROKEN}"
-        yield f"chmod {file.mode & 0o777:o} {path}"
+        text = _quoted(file.content) if _PLAIN.fullmatch(file.content) else _octal(file.content)
+        yield f"{{\n{text}\n}} >{_path(file)} || exit {Status.BROKEN}"
+    for mode in sorted({file.mode for file in files}):
+        paths = " ".join(_path(file) for file in files if file.mode == mode)
+        yield f"chmod {mode & 0o777:o} {paths}"
+
+
+def _path(file: File) -> str:
+    return shlex.quote(f"./{file.path}")
+
+
+def _quoted(content: bytes) -> str:
+    return f"printf '%s' {shlex.quote(content.decode('ascii'))}"
 
 
 def _octal(content: bytes) -> str:
@@ -158,12 +163,22 @@ def _octal(content: bytes) -> str:
 
 
 def _sums(files: Sequence[File], tool: str) -> Iterator[str]:
-    for file in files:
-        path = shlex.quote(f"./{file.path}")
-        yield (
-            f'sum=$({tool} <{path}) && [ "${{sum%% *}}" = {digest(file.content, tool)} ] || '
-            f"fail {Status.BROKEN} {shlex.quote(f'{file.path} did not arrive whole')}"
-        )
+    """Give the comparison of checksums: what one call of the tool prints of all files."""
+    if not files:
+        return
+    lines = "\n".join(_sum(file, tool) for file in files)
+    names = ", ".join(file.path for file in files)
+    yield (
+        f'sums=$({tool} {" ".join(map(_path, files))}) && [ "$sums" = {shlex.quote(lines)} ] || '
+        f"fail {Status.BROKEN} {shlex.quote(f'not all of this arrived whole: {names}')}"
+    )
+
+
+def _sum(file: File, tool: str) -> str:
+    shown = f"./{file.path}"
+    if tool == "cksum":
+        return f"{_cksum(file.content)} {len(file.content)} {shown}"
+    return f"{digest(file.content, tool)}  {shown}"
 
 
 #: Tools that tell a damaged file, the best first.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import shlex
 import socket
-import subprocess
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +15,8 @@ import paramiko
 from compiler.device import noshell
 from compiler.device.hostkeys import HostKeys, host_name
 from compiler.device.noshell import NoShell
-from compiler.device.pipes import ChannelPipe, ProcessPipe
+from compiler.device.pipes import ChannelPipe, ProcessPipe, no_command
+from compiler.device.proxy import ProxyCommand
 from compiler.device.reach import Become, Way, reveal
 from compiler.device.shell import Pipe, Shell
 from compiler.errors import PassthruError, SecretError, TransportError
@@ -26,14 +25,6 @@ from compiler.model.finding import Code
 #: A line that died without a word is noticed after this many seconds of unanswered data.
 _DEAD_AFTER = 30
 _KEEPALIVE = 15
-
-
-class _Command(paramiko.ProxyCommand):
-    """A ProxyCommand that may have ended by itself when it is closed, on paramiko's own thread."""
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            super().close()
 
 
 class Session:
@@ -45,7 +36,7 @@ class Session:
         self._timeout = timeout
         self._accept_new = accept_new
         self._hops: list[NoShell] = []
-        self._commands: list[paramiko.ProxyCommand] = []
+        self._commands: list[ProxyCommand] = []
         self._shell: Shell | None = None
 
     def open(self) -> Session:
@@ -88,7 +79,7 @@ class Session:
         """The machine's name, for messages."""
         return self._way.name
 
-    def channel(self, command: str) -> paramiko.Channel:
+    def pipe(self, command: str) -> Pipe:
         """Start a command that is no shell's.
 
         Raises:
@@ -98,17 +89,17 @@ class Session:
             what = "ansible_become" if self._way.become else "ansible_connection: local"
             message = f"{self.name} has no shell for {what}"
             raise TransportError.of(Code.S808, message, hint=f"leave out {what}")
-        return self._channel(command)
+        return self._piped(command)
 
     def close(self) -> None:
-        """Close everything, in the opposite order."""
-        if self._shell is not None:
+        """Close everything, in the opposite order; with its connection a shell's channel ends."""
+        if self._shell is not None and not self._hops:
             self._shell.close()
-            self._shell = None
+        self._shell = None
         while self._hops:
             self._hops.pop().disconnect()
         while self._commands:
-            _end(self._commands.pop())
+            self._commands.pop().end()
 
     def _start(self) -> Pipe:
         become = self._way.become
@@ -119,20 +110,16 @@ class Session:
             except OSError as error:
                 raise TransportError.of(Code.S808, f"no shell here: {error.strerror}") from None
         else:
-            pipe = ChannelPipe(self._channel(command))
+            pipe = self._piped(command)
         if secret is not None and become is not None:
             _log_in(pipe, secret, reveal(become.password) or "", self._timeout, self._way.name)
         return pipe
 
-    def _channel(self, command: str) -> paramiko.Channel:
+    def _piped(self, command: str) -> ChannelPipe:
         try:
-            return self.connection.run(command, self._timeout)
+            return ChannelPipe(self.connection.start(command, self._timeout), self.name)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise TransportError.of(
-                Code.S808,
-                f"{self._way.name} starts no command: {_said(error)}",
-                hint="the account must run commands: `ssh USER@HOST sh -s`",
-            ) from None
+            raise no_command(self.name, _said(error)) from None
 
     def _hop(self, way: Way) -> NoShell:
         """Connect to the next machine, through the last one."""
@@ -169,7 +156,7 @@ class Session:
             "username": way.user,
             "password": password,
             "pkey": key,
-            "use_keys": alone,
+            "own_keys": alone,
             "allow_agent": alone,
             "disabled_algorithms": None if way.legacy else noshell.LEGACY,
             "conn_timeout": self._timeout,
@@ -188,7 +175,10 @@ class Session:
         if way.command:
             user = way.user.replace("%", "%%")
             filled = way.command.replace("%h", way.address).replace("%p", str(way.port))
-            command = _Command(filled.replace("%r", user).replace("%%", "%"))
+            try:
+                command = ProxyCommand(filled.replace("%r", user).replace("%%", "%"))
+            except (OSError, ValueError) as error:
+                raise _unreachable(way, f"its ProxyCommand: {_said(error)}") from None
             self._commands.append(command)
             return command
         try:
@@ -201,19 +191,6 @@ class Session:
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER * 1000)
         return sock
-
-
-def _end(command: paramiko.ProxyCommand) -> None:
-    """End a ProxyCommand; paramiko leaves the process and its pipes behind."""
-    process = command.process
-    with contextlib.suppress(OSError):
-        process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(5)
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
 
 
 def _command(become: Become | None) -> tuple[str, str | None]:
@@ -289,6 +266,10 @@ def _refused(way: Way, error: paramiko.SSHException) -> TransportError:
         takes = f"; it takes {', '.join(allowed)}" if allowed else ""
         hint = "ansible_user, ansible_password, ansible_private_key_file"
         return TransportError.of(Code.S804, f"the log-in as {who} is refused{takes}", hint=hint)
+    if str(error) == "No authentication methods available":
+        message = f"there is nothing to log in as {who} with: no password, no key, no agent"
+        hint = "ansible_password, ansible_private_key_file, ssh-agent"
+        return TransportError.of(Code.S804, message, hint=hint)
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         what = str(error).removeprefix("Incompatible ssh peer (").removesuffix(")")
         hint = (

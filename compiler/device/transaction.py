@@ -314,10 +314,13 @@ class _Transaction:
 
     def _tried(self, session: Session | None, problems: tuple[Finding, ...]) -> Result | None:
         """Try to end it over this session, or a new one; ``None`` where the line did not hold."""
+        kept = len(self._sessions)
         try:
             return self._conclude(session or self._connect(), problems)
         except TransportError as error:
             self._last_try = error.findings[0].message
+            while len(self._sessions) > kept:  # many a router takes but a few connections
+                self._sessions.pop().close()
             return None
         except PassthruError as error:
             return self.result(State.UNCLEAR, *problems, *error.findings)

@@ -14,12 +14,14 @@ own, with tools that behave as those of the family do, traps included. They are 
 from public descriptions: what holds here has not been shown on a physical device.
 
 Reading order: :mod:`~compiler.embedded.fleet` (what you call), ``faults``, ``server`` (the process
-with the SSH servers), ``spawner`` (the process that runs commands), ``sandbox`` (what a router
-sees), ``families`` (what its tools do).
+with the SSH servers), ``router`` and what it is made of (``power``, ``ssh``, ``console``),
+``spawner`` (the process that runs commands), ``walled`` and ``plain`` (its two sandboxes),
+``families`` (what a router's tools do), ``ros`` (RouterOS), ``sites`` (web interfaces).
 """
 
 from __future__ import annotations
 
+from compiler.embedded.control import EmbeddedError
 from compiler.embedded.faults import (
     ClockJump,
     DropLine,
@@ -33,11 +35,13 @@ from compiler.embedded.faults import (
     ToolFails,
     WrongHostKey,
 )
-from compiler.embedded.fleet import EmbeddedFleet, EmbeddedHttp, EmbeddedRouter, RouterState
+from compiler.embedded.fleet import EmbeddedFleet
+from compiler.embedded.handle import EmbeddedHttp, EmbeddedRouter, RouterState
 
 __all__ = [
     "ClockJump",
     "DropLine",
+    "EmbeddedError",
     "EmbeddedFleet",
     "EmbeddedHttp",
     "EmbeddedRouter",

@@ -5,7 +5,8 @@ A fault holds until :meth:`EmbeddedRouter.clear` unless it says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Direction = Literal["in", "out"]
@@ -106,3 +107,39 @@ Fault = (
     | PowerCut
     | ToolFails
 )
+
+
+class Standing:
+    """The faults of one router that hold now."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def __iter__(self) -> Iterator[Fault]:
+        return iter(self._faults)
+
+    def add(self, fault: Fault, connections: int) -> None:
+        """Let something go wrong, with a router that has had so many connections."""
+        if isinstance(fault, DropLine) and fault.connection is None:
+            fault = replace(fault, connection=connections + 1)
+        self._faults.append(fault)
+
+    def has(self, kind: type[Fault]) -> bool:
+        """Tell whether there is a fault of a kind."""
+        return any(isinstance(fault, kind) for fault in self._faults)
+
+    def end(self, kind: type[Fault]) -> None:
+        """End the faults of a kind."""
+        self._faults = [fault for fault in self._faults if not isinstance(fault, kind)]
+
+    def clear(self) -> None:
+        """End all."""
+        self._faults.clear()
+
+    def take_drop(self, connection: int) -> DropLine | None:
+        """Give what cuts a connection, once."""
+        for fault in self._faults:
+            if isinstance(fault, DropLine) and fault.connection == connection:
+                self._faults.remove(fault)
+                return fault
+        return None

@@ -1,4 +1,4 @@
-"""What tests, benchmarks and the demo call: a fleet, its routers, and what can be asked of them.
+"""What tests, benchmarks and the demo call: a fleet, and the routers that it is made of.
 
 The fleet lives in a process of its own, so that what a client costs can be measured. It ends with
 the process that started it, also when that one is killed.
@@ -6,234 +6,17 @@ the process that started it, also when that one is killed.
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import importlib.util
 import itertools
-import json
 import secrets
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-from compiler.embedded.faults import Fault
-
-_READY_SECONDS = 60.0
-
-
-class EmbeddedError(Exception):
-    """The fleet cannot do what was asked; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class RouterState:
-    """What is to be known of a router at one moment.
-
-    ``log`` holds the calls of tools that change or check something (``fw4 reload``,
-    ``nvram commit``), over all reboots. ``nvram`` is what runs, ``nvram_flash`` what a reboot
-    brings back. ``processes`` are the command lines of what runs in the sandbox.
-    """
-
-    up: bool
-    boots: int
-    connections: int
-    open: int
-    log: tuple[str, ...]
-    nvram: dict[str, str]
-    nvram_flash: dict[str, str]
-    processes: tuple[str, ...]
-    loaded: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What a command on the console gave."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-
-class _Control:
-    """Requests and answers, one JSON line each, over a socket to the fleet's process."""
-
-    def __init__(self, line: socket.socket) -> None:
-        self._line = line
-        self._file = line.makefile("rb")
-        self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
-        #: Answer 0 comes unasked: the fleet has started.
-        self._waiting: dict[int, Future[dict[str, Any]]] = {0: Future()}
-        self._started = self._waiting[0]
-        self._ended = False
-        self._reader = threading.Thread(target=self._read, name="embedded-fleet", daemon=True)
-        self._reader.start()
-
-    def started(self) -> Any:
-        """Wait for the fleet."""
-        return self._result(self._started, _READY_SECONDS)
-
-    def ask(self, word: str, **values: Any) -> Any:
-        future: Future[dict[str, Any]] = Future()
-        with self._lock:
-            number = next(self._numbers)
-            if self._ended:
-                raise EmbeddedError("the fleet has ended")
-            self._waiting[number] = future
-            try:
-                self._line.sendall(
-                    json.dumps({"id": number, "do": word, **values}).encode() + b"\n"
-                )
-            except OSError as error:
-                raise EmbeddedError(f"the fleet has ended: {error}") from error
-        return self._result(future, None)
-
-    def _result(self, future: Future[dict[str, Any]], timeout: float | None) -> Any:
-        try:
-            found = future.result(timeout)
-        except TimeoutError:
-            raise EmbeddedError("the fleet does not start") from None
-        if "error" in found:
-            raise EmbeddedError(found["error"])
-        return found.get("is")
-
-    def _read(self) -> None:
-        with self._file, contextlib.suppress(OSError, ValueError):
-            for line in self._file:
-                answer = json.loads(line)
-                self._waiting.pop(answer["id"]).set_result(answer)
-        with self._lock:
-            self._ended = True
-            for future in self._waiting.values():
-                future.set_result({"error": "the fleet has ended"})
-            self._waiting.clear()
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._line.shutdown(socket.SHUT_RDWR)
-        self._reader.join()
-        self._line.close()
-
-
-class EmbeddedRouter:
-    """A router of the fleet. Attributes never change; what happens is in :meth:`state`.
-
-    ``host_key`` is the public key as known_hosts has it (``ssh-ed25519 AAAA...``).
-    """
-
-    def __init__(self, control: _Control, values: dict[str, Any]) -> None:
-        self._control = control
-        self.name: str = values["name"]
-        self.family: str = values["family"]
-        self.host: str = values["host"]
-        self.port: int = values["port"]
-        self.username: str = values["username"]
-        self.password: str = values["password"]
-        self.host_key: str = values["host_key"]
-
-    def __repr__(self) -> str:
-        return f"EmbeddedRouter({self.name!r}, {self.family!r}, {self.host}:{self.port})"
-
-    @property
-    def known_hosts(self) -> str:
-        """The line for a known_hosts file."""
-        return f"[{self.host}]:{self.port} {self.host_key}\n"
-
-    @property
-    def root(self) -> Path:
-        """The root folder of the router, as a path of the machine; another after a reboot.
-
-        Links in it are those of the router: an absolute one leads out of the folder. Use
-        :meth:`read` and :meth:`write` for single files.
-        """
-        return Path(self._ask("root"))
-
-    def read(self, path: str) -> bytes:
-        """Read a file of the router.
-
-        Raises:
-            EmbeddedError: there is no such file.
-        """
-        return base64.b64decode(self._ask("read", path=path))
-
-    def write(self, path: str, data: bytes | str, mode: int = 0o644) -> None:
-        """Write a file of the router, with the folders above it."""
-        content = data.encode() if isinstance(data, str) else data
-        self._ask("write", path=path, data=base64.b64encode(content).decode(), mode=mode)
-
-    def run(self, command: str, stdin: str = "") -> Ran:
-        """Run a command on the router's console, without SSH, latency or faults of the line."""
-        return Ran(**self._ask("run", command=command, stdin=stdin))
-
-    def fault(self, fault: Fault) -> None:
-        """Let something go wrong from now on; see :mod:`compiler.embedded.faults`."""
-        self._ask("fault", kind=type(fault).__name__, values=asdict(fault))
-
-    def clear(self) -> None:
-        """End all faults. A clock that has jumped jumps back."""
-        self._ask("clear")
-
-    def reboot(self, delay: float = 0.2, *, wait: bool = True) -> None:
-        """Pull the plug: lines drop, processes die, RAM is empty, boot hooks run.
-
-        The router refuses connections for ``delay`` seconds. ``wait``: return when its boot
-        hooks have ended and it takes connections again.
-        """
-        self._ask("reboot", delay=delay, wait=wait)
-
-    def state(self) -> RouterState:
-        """Tell what is so now."""
-        found = self._ask("state")
-        return RouterState(
-            **{
-                **found,
-                "log": tuple(found["log"]),
-                "processes": tuple(found["processes"]),
-            }
-        )
-
-    def _ask(self, word: str, **values: Any) -> Any:
-        return self._control.ask(word, name=self.name, **values)
-
-
-class EmbeddedHttp:
-    """A router that is managed by HTTP alone: ``tplink``, ``jnap`` or ``hnap``."""
-
-    def __init__(self, control: _Control, values: dict[str, Any]) -> None:
-        self._control = control
-        self.name: str = values["name"]
-        self.kind: str = values["kind"]
-        self.host: str = values["host"]
-        self.port: int = values["port"]
-        self.username: str = values["username"]
-        self.password: str = values["password"]
-
-    def __repr__(self) -> str:
-        return f"EmbeddedHttp({self.name!r}, {self.kind!r}, {self.host}:{self.port})"
-
-    def state(self) -> dict[str, Any]:
-        """Give ``settings`` (as the firmware stores them), ``logins``, ``writes``, ``requests``."""
-        found: dict[str, Any] = self._control.ask("state", name=self.name)
-        return found
-
-    def put(self, **settings: Any) -> None:
-        """Change stored settings behind the client's back."""
-        self._control.ask("put", name=self.name, settings=settings)
-
-    def fault(self, fault: Fault) -> None:
-        """Let something go wrong: ``DropLine``, ``Hang``, ``Refuse`` or ``ReadOnlyFlash``."""
-        self._control.ask("fault", name=self.name, kind=type(fault).__name__, values=asdict(fault))
-
-    def clear(self) -> None:
-        """End all faults."""
-        self._control.ask("clear", name=self.name)
+from compiler.embedded.control import Control, EmbeddedError
+from compiler.embedded.handle import EmbeddedHttp, EmbeddedRouter
 
 
 class EmbeddedFleet:
@@ -253,7 +36,7 @@ class EmbeddedFleet:
         self._numbers = itertools.count(1)
         self._wanted = namespaces
         self._process: subprocess.Popen[bytes] | None = None
-        self._link: _Control | None = None
+        self._link: Control | None = None
         self.namespaces = False
         self.client_key = ""
 
@@ -269,7 +52,7 @@ class EmbeddedFleet:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the client; the fleet ends with it
             )
-        self._link = _Control(ours)
+        self._link = Control(ours)
         try:
             started = self._link.started()
         except BaseException:
@@ -279,12 +62,7 @@ class EmbeddedFleet:
         self.client_key = started["client_key"]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -392,7 +170,7 @@ class EmbeddedFleet:
         return EmbeddedHttp(self._control, values)
 
     @property
-    def _control(self) -> _Control:
+    def _control(self) -> Control:
         if self._link is None:
             raise EmbeddedError("the fleet is not started: use it as a context manager")
         return self._link

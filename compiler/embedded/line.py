@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 
 from compiler.embedded.faults import DropLine
 
@@ -18,6 +19,27 @@ def reset(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
+
+
+async def over_line(
+    sock: socket.socket,
+    latency: float,
+    drop: DropLine | None,
+    serve: Callable[[socket.socket], Awaitable[None]],
+    held: set[socket.socket],
+) -> None:
+    """Serve a connection over a line of its own, kept in ``held``; directly if it is perfect."""
+    if drop is None and not latency:
+        await serve(sock)
+        return
+    near, far = socket.socketpair()
+    for end in (near, far):
+        end.setblocking(False)  # noqa: FBT003 - the socket's own call
+    held.add(sock)
+    try:
+        await asyncio.gather(serve(near), Line(sock, far, latency, drop).run())
+    finally:
+        held.discard(sock)
 
 
 class Line:

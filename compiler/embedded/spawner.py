@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from compiler.embedded import kernel
-from compiler.embedded.sandbox import Plain, Sandbox, Walled
+from compiler.embedded.plain import Plain
+from compiler.embedded.sandbox import Sandbox
+from compiler.embedded.walled import Walled
 
 PACKET = 190_000
 _MOST_FDS = 3

@@ -9,10 +9,11 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from compiler.embedded.faults import DropLine, Fault, Hang, ReadOnlyFlash, Refuse
-from compiler.embedded.line import Line
+from compiler.embedded.faults import DropLine, Fault, Hang, ReadOnlyFlash, Refuse, Standing
+from compiler.embedded.line import over_line
 from compiler.embedded.listener import Listener
-from compiler.embedded.sites import Reply, Request, site
+from compiler.embedded.sites import site
+from compiler.embedded.sites.interface import Reply, Request
 
 _MOST_HEAD, _MOST_BODY = 65_536, 1 << 20
 _REASONS = {200: "OK", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 500: "Error"}
@@ -29,7 +30,7 @@ class Web:
         self._listener = Listener(values["address"], values["port"], self._taken)
         self.host, self.port = self._listener.host, self._listener.port
         self._listener.open()
-        self._faults: list[Fault] = []
+        self._faults = Standing()
         self._count = 0
         self._held: set[socket.socket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -53,12 +54,10 @@ class Web:
         if not isinstance(fault, DropLine | Hang | Refuse | ReadOnlyFlash):
             text = f"a router without a shell knows no {type(fault).__name__}"
             raise ValueError(text)  # noqa: TRY004 - a fault, and not one of these
-        if isinstance(fault, DropLine) and fault.connection is None:
-            fault = DropLine(fault.after, fault.direction, self._count + 1, fault.how)
-        self._faults.append(fault)
+        self._faults.add(fault, self._count)
         if isinstance(fault, Refuse):
             self._listener.shut()
-        self._site.readonly = any(isinstance(each, ReadOnlyFlash) for each in self._faults)
+        self._site.readonly = self._faults.has(ReadOnlyFlash)
 
     async def _clear(self) -> None:
         self._faults.clear()
@@ -79,25 +78,14 @@ class Web:
 
     def _taken(self, sock: socket.socket) -> None:
         self._count += 1
-        if any(isinstance(fault, Hang) for fault in self._faults):
+        if self._faults.has(Hang):
             self._held.add(sock)
             return
-        drop = next(
-            (f for f in self._faults if isinstance(f, DropLine) and f.connection == self._count),
-            None,
-        )
-        task = asyncio.ensure_future(self._connection(sock, drop))
+        drop = self._faults.take_drop(self._count)
+        line = over_line(sock, self._latency, drop, self._serve, self._held)
+        task = asyncio.ensure_future(line)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _connection(self, sock: socket.socket, drop: DropLine | None) -> None:
-        if drop is None and not self._latency:
-            await self._serve(sock)
-            return
-        near, far = socket.socketpair()
-        for end in (near, far):
-            end.setblocking(False)  # noqa: FBT003 - the socket's own call
-        await asyncio.gather(self._serve(near), Line(sock, far, self._latency, drop).run())
 
     async def _serve(self, sock: socket.socket) -> None:
         reader = asyncio.StreamReader(limit=_MOST_HEAD)

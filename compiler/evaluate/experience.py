@@ -17,6 +17,7 @@ from compiler.evaluate.walk import Ruleset
 from compiler.model.device import Address, Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
 from compiler.model.protocol import GRE, TCP, UDP, Family
+from compiler.model.survey import Journey
 
 _CLIENT_PORT = 40000
 _SYN_ACK, _ACK = 0x12, 0x10
@@ -59,6 +60,12 @@ class _Way:
     oif: str
     packet: Packet
 
+    @property
+    def journey(self) -> Journey:
+        """The way as others see it."""
+        packet = self.packet
+        return Journey(self.iif, self.oif, packet.source, packet.destination, packet.source_port)
+
     def __str__(self) -> str:
         packet = self.packet
         port = f" port {packet.source_port}" if packet.source_port else ""
@@ -95,6 +102,17 @@ class Experience:
             return Effect(probe, Verdict.UNKNOWN, _TOO_MANY, one.helper)
         cuts = one.verdict.blocks and all(self._cuts(probe, way.packet) for way in ways)
         return Effect(probe, one.verdict, one.because, one.helper, cuts or not one.verdict.blocks)
+
+    def journeys(self, probe: Probe) -> tuple[Journey, ...]:
+        """Give every way that the first packet of a probe may take; none: too many to try."""
+        ways = list(islice(self._ways(probe), _MOST_WAYS + 1))
+        return tuple(way.journey for way in ways) if len(ways) <= _MOST_WAYS else ()
+
+    def doubt(self, probe: Probe) -> str:
+        """Say why nobody can tell what a probe experiences, on the first way where it is so."""
+        ways = islice(self._ways(probe), _MOST_WAYS)
+        found = (self._finding(probe, way.packet) for way in ways)
+        return next((one.because for one in found if one.verdict is Verdict.UNKNOWN), "")
 
     def _ways(self, probe: Probe) -> Iterator[_Way]:
         incoming, outgoing = self._places.interfaces(probe.source), self._sides(probe)

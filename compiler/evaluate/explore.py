@@ -19,10 +19,14 @@ MOST_WAYS = 512
 
 @dataclass(slots=True)
 class Choices:
-    """The decisions of one run: (option taken, options there were, why)."""
+    """The decisions of one run: (option taken, options there were, why).
+
+    ``asked`` are those among them that a kernel could take, by reason.
+    """
 
     planned: list[int] = field(default_factory=list)
     taken: list[tuple[int, int, str]] = field(default_factory=list)
+    asked: dict[str, bool] = field(default_factory=dict)
 
     def pick(self, options: int, reason: str) -> int:
         """Take one of several options, from 0."""
@@ -31,9 +35,12 @@ class Choices:
         self.taken.append((option, options, reason))
         return option
 
-    def holds(self, reason: str) -> bool:
+    def holds(self, reason: str, *, kernel: bool = False) -> bool:
         """Decide whether something unknown is so."""
-        return bool(self.pick(2, reason))
+        found = bool(self.pick(2, reason))
+        if kernel:
+            self.asked[reason] = found
+        return found
 
     def next_plan(self) -> list[int] | None:
         """Give the decisions of the next run, or nothing after the last."""
@@ -58,6 +65,44 @@ def explore(run: Callable[[Choices], Outcome]) -> Outcome:
         if outcomes[-1].verdict is Verdict.UNKNOWN or _torn(outcomes):
             break
     return joined(outcomes, _parting(outcomes, ways), complete=plan is None)
+
+
+def settle(run: Callable[[Choices], Outcome], verdict: Verdict) -> Outcome:
+    """Run all ways, and join those that a kernel could choose: the ones with this verdict.
+
+    Unknown is left where something else than a kernel's reading of the rules decides too.
+    """
+    outcomes: list[Outcome] = []
+    kinds: dict[tuple[tuple[tuple[str, bool], ...], bool], Choices] = {}
+    plan: list[int] | None = []
+    while plan is not None:
+        choices = Choices(plan)
+        found = run(choices)
+        if found.verdict is Verdict.UNKNOWN:
+            return found
+        blocks = found.verdict.blocks
+        if len(outcomes) == MOST_WAYS:
+            return unknown(f"more than {MOST_WAYS} ways are possible: {choices.taken[0][2]}, ...")
+        others = (other for (_, its), other in kinds.items() if its is not blocks)
+        for other in others:
+            if not _told_apart(choices, other):
+                return unknown(_where(choices, other))
+        outcomes.append(found)
+        kinds.setdefault((tuple(sorted(choices.asked.items())), blocks), choices)
+        plan = choices.next_plan()
+    chosen = [found for found in outcomes if found.verdict.blocks is verdict.blocks]
+    return joined(chosen or outcomes, "", complete=True)
+
+
+def _told_apart(one: Choices, other: Choices) -> bool:
+    """Tell whether a kernel's answer decides between two ways."""
+    return any(other.asked.get(reason, way) is not way for reason, way in one.asked.items())
+
+
+def _where(one: Choices, other: Choices) -> str:
+    """Give the reason at which two ways part that no answer of a kernel tells apart."""
+    pairs = zip(one.taken, other.taken, strict=False)
+    return next((a[2] for a, b in pairs if a[0] != b[0] and a[2] not in one.asked), "its ways part")
 
 
 def _torn(outcomes: list[Outcome]) -> bool:

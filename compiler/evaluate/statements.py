@@ -28,13 +28,17 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Perhaps:
-    """Go on, or not: a limit, a set that may be full, a match that is not understood."""
+    """Go on, or not: a limit, a set that may be full, a match that is not understood.
+
+    ``kernel``: a kernel could tell, by the packet alone.
+    """
 
     reason: str
+    kernel: bool = False
 
     def run(self, way: Way) -> Move:
         """Explore both."""
-        return GO_ON if way.decide(Unsure(self.reason)) else BREAK
+        return GO_ON if way.decide(Unsure(self.reason, self.kernel)) else BREAK
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from compiler.evaluate.experience import Conditions, Experience
+from compiler.evaluate.loadable import Texts, loadable
 from compiler.evaluate.statements import AssignHelper
 from compiler.evaluate.walk import Ruleset
 from compiler.evaluate.zones import conclude
@@ -28,11 +29,16 @@ _UNSTATED = (
 
 
 def survey_of(
-    ruleset: Ruleset, device: Device, said: Sequence[Finding], conditions: Conditions | None = None
+    ruleset: Ruleset,
+    device: Device,
+    said: Sequence[Finding],
+    conditions: Conditions | None = None,
+    texts: Texts | None = None,
 ) -> Survey:
     """Survey rules; ``said`` is what there is to say about the text that they were read from.
 
-    ``conditions`` are those of the device's kernel where they are not given.
+    ``conditions`` are those of the device's kernel where they are not given. ``texts`` are the
+    rules for a kernel, where one could hold them.
     """
     concluded = conclude(ruleset, device.zones, device.name)
     facts: Mapping[str, Fact] = dict(device.facts)
@@ -45,7 +51,9 @@ def survey_of(
     if conditions is None and not helpers and chosen.unassigned is HelperState.UNKNOWN:
         hint = "say which kernel it runs: --fact kernel=6.1"
         findings.append(Finding(Code.A804, _UNSTATED, Severity.INFO, hint=hint, host=device.name))
-    return Survey(found, Experience(ruleset, found, chosen).effects, tuple(findings), helpers)
+    rules = loadable(ruleset, texts, found, chosen) if texts else None
+    answers = Experience(ruleset, found, chosen).effects
+    return Survey(found, answers, tuple(findings), helpers, rules)
 
 
 def conditions_of(facts: Mapping[str, Fact]) -> Conditions:

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 NAME_BITS = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Unsure:
-    """Neither yes nor no, because of ``reason``."""
+    """Neither yes nor no, because of ``reason``.
+
+    ``kernel``: a kernel that holds the rule could tell by the packet alone; it is only not
+    understood here.
+    """
 
     reason: str
+    kernel: bool = False
 
 
 #: The answer to a question about a packet.
@@ -119,6 +125,18 @@ def name_span(name: str) -> Span:
         return Span.of(name_number(name.replace("\\*", "*")))
     start = name_number(name[:-1])
     return Span(start, start | (1 << (NAME_BITS - 8 * len(name[:-1].encode()))) - 1)
+
+
+def address_span(text: str) -> Span | None:
+    """Give the span of an address, prefix or range (``10.0.0.1-10.0.0.9``); ``None``: none."""
+    try:
+        first, dash, last = text.partition("-")
+        if dash:
+            return Span(int(ip_address(first)), int(ip_address(last)))
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return None
+    return Span(int(network.network_address), int(network.broadcast_address))
 
 
 def negated(truth: Truth) -> Truth:

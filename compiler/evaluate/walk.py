@@ -6,11 +6,11 @@ nf_nat_core.c; within a chain that of nft_do_chain in nf_tables_core.c.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from itertools import groupby, permutations
 
-from compiler.evaluate.explore import Choices, explore
+from compiler.evaluate.explore import Choices, explore, settle
 from compiler.evaluate.nat import ends_at_router, translate
 from compiler.evaluate.outcome import Outcome, Step, unknown
 from compiler.evaluate.packet import Packet
@@ -56,10 +56,29 @@ class Ruleset(Rules):
     def _travel(self, packet: Packet, *hooks: str) -> Outcome:
         if packet.family not in self.families:
             return unknown(f"there is no listing for {packet.family} packets")
-        found = explore(lambda choices: Walk(self, packet, choices).travel(hooks))
+        found = self._explored(lambda choices: Walk(self, packet, choices).travel(hooks))
         if self.hidden and Verdict.PASS in found.possible:
             return unknown(self.hidden, found.steps)
         return found
+
+    def _explored(self, run: Callable[[Choices], Outcome]) -> Outcome:
+        return explore(run)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled(Ruleset):
+    """A ruleset in which every doubt that a kernel could settle is settled so that packets pass.
+
+    What is unknown nevertheless, no packet could tell.
+    """
+
+    @classmethod
+    def of(cls, rules: Ruleset) -> Settled:
+        """Take a ruleset."""
+        return cls(**{each.name: getattr(rules, each.name) for each in fields(rules)})
+
+    def _explored(self, run: Callable[[Choices], Outcome]) -> Outcome:
+        return settle(run, Verdict.PASS)
 
 
 class Walk(Way):

@@ -44,7 +44,8 @@ class Way:
     def decide(self, truth: Truth) -> bool:
         """Turn an answer into yes or no; doubts are explored both ways."""
         if isinstance(truth, Unsure):
-            return self.choices.holds(f"{truth.reason} ({self.at})" if self.at else truth.reason)
+            reason = f"{truth.reason} ({self.at})" if self.at else truth.reason
+            return self.choices.holds(reason, kernel=truth.kernel)
         return truth
 
     def read(self, base: str, offset: int, width: int) -> Value | None:

@@ -15,6 +15,7 @@ from compiler.device.job import Job, Options, Result, State
 from compiler.errors import JournalError, PassthruError
 from compiler.fleet.crew import Crew
 from compiler.fleet.events import Begins, Event, Stops, Summary, Watcher, WaveBegins
+from compiler.fleet.heap import settled
 from compiler.fleet.history import DONE
 from compiler.fleet.interrupts import interrupts
 from compiler.fleet.journal import Entry, Journal, Kind
@@ -106,7 +107,7 @@ class Fleet:
                 policy = self._jobs.policy_sha256
                 self._journal.begin(options.run, kind, options.operator, policy, left)
             self._tasks = Tasks(self._crew, self._driver, options, self._rules.grace)
-            with interrupts(self._tasks.interrupt):
+            with interrupts(self._tasks.interrupt), settled():
                 self._waves(waves)
             outcome = self._summary.outcome
             self._keep(lambda journal: journal.end(options.run, outcome))

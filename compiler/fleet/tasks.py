@@ -53,6 +53,7 @@ class Tasks:
         self._news: SimpleQueue[Told | Future[Any] | Signal] = SimpleQueue()
         self._open: dict[Future[Any], _Task] = {}
         self._task_of: dict[str, _Task] = {}
+        self._look_at = 0.0
         relay = crew.connect(options.run, self._news.put)
         self._teller = Teller(self._news.put, relay, options.run)
 
@@ -102,10 +103,11 @@ class Tasks:
 
     def next(self, wait: float | None = None) -> Iterator[News]:
         """Wait a little for something to happen (at most ``wait`` seconds) and say what it was."""
-        try:
-            news = self._news.get(timeout=self._patience(wait))
-        except Empty:
+        if time.monotonic() >= self._look_at:
             yield from self._overdue()
+        try:
+            news = self._news.get(timeout=min(_HEARTBEAT, wait or _HEARTBEAT))
+        except Empty:
             return
         if isinstance(news, Future):
             yield from self._ended(news)
@@ -121,15 +123,9 @@ class Tasks:
                 if isinstance(news, Result):
                     yield news
 
-    def _patience(self, wait: float | None) -> float:
-        limits = [_HEARTBEAT] if wait is None else [_HEARTBEAT, wait]
-        if self._open:
-            first = min(task.heard for task in self._open.values())
-            limits.append(max(first + self._limit - time.monotonic(), 0.0))
-        return min(limits)
-
     def _overdue(self) -> Iterator[News]:
-        oldest = time.monotonic() - self._limit
+        now = time.monotonic()
+        self._look_at, oldest = now + _HEARTBEAT, now - self._limit
         for future, task in list(self._open.items()):
             if task.heard <= oldest:
                 yield from self._lost(future, f"no answer for {self._limit:.0f} seconds")

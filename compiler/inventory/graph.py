@@ -45,7 +45,6 @@ class Entry:
     where: Where | None = None
     groups: dict[str, Group] = field(default_factory=dict, repr=False)
     layers: list[Layer] = field(default_factory=list, repr=False)
-    implicit: bool = False
 
 
 class CycleError(ValueError):

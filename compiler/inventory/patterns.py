@@ -69,7 +69,7 @@ def read_limit(limit: str | Sequence[str]) -> list[str]:
 def implicit_localhost(name: str) -> Entry:
     """Make the host that ``localhost`` means when no inventory names it."""
     layer = Layer({"ansible_connection": "local"}, InFile(""))
-    return Entry(name, implicit=True, layers=[layer])
+    return Entry(name, layers=[layer])
 
 
 class Matcher:

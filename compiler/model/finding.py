@@ -159,6 +159,8 @@ class Code(Enum):
     A863 = "what the policy wants of the router cannot be told"
     A864 = "a deviation that the compile predicts and the policy accepts"
     A865 = "tunnels that ran before a block may still run"
+    A866 = "packets in a twin contradict what was read of the router"
+    A867 = "there is no twin of the router"
     A871 = "a protocol without sound security passes"
     A872 = "a protocol without sound security can be reached from the internet"
     A873 = "a NAT helper is at work that no policy asks for"

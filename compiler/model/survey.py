@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from compiler.model.device import Device
+from compiler.model.device import Address, Device, Network
 from compiler.model.effect import Effect, HelperState, Probe
 from compiler.model.finding import Finding
 
@@ -28,6 +28,38 @@ class HelperFound:
 
 
 @dataclass(frozen=True, slots=True)
+class Journey:
+    """One way that the first packet of a probe may take through a router."""
+
+    iif: str
+    oif: str
+    source: Address
+    destination: Address
+    source_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loadable:
+    """The rules of a router as a kernel can hold them, so that packets decide: a twin.
+
+    - ``nft`` is what ``nft -j list ruleset`` prints, ``iptables`` and ``ip6tables`` what their
+      ``-save`` prints; empty where there is none.
+    - ``journeys`` gives all ways of a probe that the rules may tell apart.
+    - ``doubt`` says why packets of a twin decide nothing about a probe: what else decides (time,
+      chance, the past, the router's kernel); empty where they do.
+    - ``links`` and ``networks`` are the interfaces (with ``*``) and addresses that rules mention.
+    """
+
+    nft: str
+    iptables: str
+    ip6tables: str
+    journeys: Callable[[Probe], tuple[Journey, ...]]
+    doubt: Callable[[Probe], str]
+    links: frozenset[str] = frozenset()
+    networks: frozenset[Network] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """What a config found on a router does.
 
@@ -38,12 +70,14 @@ class Survey:
       decides, or the reason for ``unknown``.
     - ``findings``: what could not be read, what was concluded from what, silent traps. None is an
       error: a text that cannot be read is a :class:`~compiler.errors.NativeError`.
+    - ``rules``: what decides, where that is rules that a kernel can be given.
     """
 
     device: Device
     answers: Callable[[Sequence[Probe]], tuple[Effect, ...]]
     findings: tuple[Finding, ...] = ()
     helpers: tuple[HelperFound, ...] = ()
+    rules: Loadable | None = None
 
     def effects(self, probes: Sequence[Probe]) -> tuple[Effect, ...]:
         """Say what each probe experiences, in the order of the probes."""

@@ -34,6 +34,7 @@ def shared_environment(packages: Mapping[str, str], **filters: Callable[..., Any
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=False,  # a template is the same as long as the program runs
         autoescape=False,  # noqa: S701 - nft, UCI, shell: no HTML
     )
     made.filters["sh"] = shlex.quote

@@ -5,7 +5,8 @@
 - :mod:`compiler.toggles.solve`: the values whose effects deviate least from an intent
 - :mod:`compiler.toggles.nvram`, :mod:`compiler.toggles.document`, :mod:`compiler.toggles.byhand`:
   the native forms
-- :mod:`compiler.toggles.scripted`: switches and a firewall script beside them
+- :mod:`compiler.toggles.scripted`: switches and a firewall script beside them (``scripttext``: as
+  one native text)
 - :mod:`compiler.toggles.firmware`: the rules that firmware would write, to be held against a kernel
 - :mod:`compiler.toggles.target`: the whole target contract, from the data alone
 """

@@ -22,6 +22,7 @@ from compiler.toggles.datapath import Model, data_path
 from compiler.toggles.family import ToggleSettings
 from compiler.toggles.firmware import unread
 from compiler.toggles.script import Place, Rule
+from compiler.toggles.scripttext import ScriptText
 from compiler.toggles.solve import speaks_for_all
 from compiler.toggles.target import ToggleTarget
 
@@ -55,7 +56,7 @@ class ScriptedTarget:
         needs: Needs | None = None,
         model: Model | None = None,
     ) -> None:
-        self._place = place
+        self._place, self._text = place, ScriptText(place)
         self._scripted = scripted
         self._bare = bare or scripted
         self._needs = needs
@@ -95,7 +96,7 @@ class ScriptedTarget:
 
     def check(self, device: Device) -> Sequence[Finding]:
         """Judge zones, facts, the observed listing, and whether scripts may be used."""
-        found = self.switches(device).check(self._listing_only(device))
+        found = self.switches(device).check(self._text.listing_only(device))
         return [*found, *self._permission(device)]
 
     def options(self) -> Mapping[str, str]:
@@ -114,7 +115,7 @@ class ScriptedTarget:
     def _rules(self, intent: Intent, device: Device, toggles: ToggleSettings) -> Iterator[Rule]:
         """Choose rules that drop only what is to be blocked, and something that is not yet."""
         asked = probes(intent, device)
-        effects = self.switches(device).effects(toggles, self._listing_only(device), asked)
+        effects = self.switches(device).effects(toggles, self._text.listing_only(device), asked)
         judged = [(wants(intent, effect.probe)[0], effect) for effect in effects]
         for rule in sorted(_candidates(intent, self._place.families), key=script.sort_key):
             covered = [(wanted, e) for wanted, e in judged if rule.covers(e.probe)]
@@ -137,55 +138,39 @@ class ScriptedTarget:
 
     def parse(self, native: str, device: Device) -> ScriptedSettings:
         """Read ``nvram.txt`` or what the read step prints: the keys, then the script."""
-        listing, start = self._split(self._plain(native))
+        listing, start = self._text.split(self._text.plain(native))
         toggles = self.switches(device).parse(listing, device)
         rules = self._place.parse(start) if start else ()
-        return ScriptedSettings(toggles, rules if rules and self._runs(listing) else ())
+        return ScriptedSettings(toggles, rules if rules and self._text.runs(listing) else ())
 
     def merge(self, settings: ScriptedSettings, native: str, device: Device) -> str:
         """Put switches into the listing and rules into the script; all else stays."""
         if nvram.is_own(native):
             return self._native(settings)
-        if self._plain(native) != native:
+        if self._text.plain(native) != native:
             raise NativeError.of(
                 Code.T407,
                 f"a terminal has changed the lines of {self._place.name}",
                 hint="read it again without a terminal (ssh -T)",
             )
-        listing, start = self._split(native)
+        listing, start = self._text.split(native)
         marked = listing != native
         listing = self.switches(device).merge(settings.toggles, listing, device)
         if settings.rules:
-            self._must_know_script(listing, known=marked)
-            listing = nvram.put(listing, dict([self._place.enabled] if self._place.enabled else []))
+            if not marked:
+                self._text.must_end_the_listing(listing)
+            listing = nvram.put(listing, self._text.switch)
             start = self._place.merge(start or self._place.script(()), settings.rules)
         elif start and self._place.parse(start):
             start = self._place.merge(start, ())
-        return f"{listing}{self._place.mark}\n{start}" if start or marked else listing
-
-    def _plain(self, native: str) -> str:
-        """Undo what a terminal does to lines, where a script follows."""
-        mark = f"\n{self._place.mark}\n"
-        if mark in native:
-            return native
-        cleaned = "\n".join(map(nvram.clean, native.split("\n")))
-        return cleaned if mark in cleaned else native
-
-    def _must_know_script(self, listing: str, *, known: bool) -> None:
-        if known or not nvram.read(listing, ()).get(self._place.name):
-            return
-        raise NativeError.of(
-            Code.T407,
-            f"the listing gives {self._place.name} among other keys, so its end is not certain",
-            hint=f"read it with the procedure's own step, which puts it below {self._place.mark}",
-        )
+        return self._text.joined(listing, start) if start or marked else listing
 
     def effects(
         self, settings: ScriptedSettings, device: Device, probes: Sequence[Probe]
     ) -> tuple[Effect, ...]:
         """Say what each probe experiences: the rules come before the switches."""
         switches = self.switches(device)
-        plain = switches.effects(settings.toggles, self._listing_only(device), probes)
+        plain = switches.effects(settings.toggles, self._text.listing_only(device), probes)
         return tuple(self._ruled(settings.rules, effect) for effect in plain)
 
     def _ruled(self, rules: tuple[Rule, ...], effect: Effect) -> Effect:
@@ -204,7 +189,7 @@ class ScriptedTarget:
         """
         if self._model is None:
             raise unread(self.name)
-        switches, plain = self.switches(device), self._listing_only(device)
+        switches, plain = self.switches(device), self._text.listing_only(device)
         known = ToggleSettings.of(switches.values(settings.toggles, plain))
         helpers = switches.helpers(settings.toggles, plain)
         whole = replace(settings, toggles=known)
@@ -216,12 +201,11 @@ class ScriptedTarget:
         plain = switches.procedure(settings.toggles, device)
         if not self._able(device):
             return plain
-        place = self._place
-        keys = (*switches.family(device).keys, *([place.enabled[0]] if place.enabled else []))
+        keys = (*switches.family(device).keys, *self._text.switch)
         read = Step(
             StepName.READ,
-            f"prints the switches and {place.file_name}, and nothing else",
-            nvram.reading(keys) + _printing(place),
+            f"prints the switches and {self._place.file_name}, and nothing else",
+            nvram.reading(keys) + self._text.reading,
         )
         steps = [read if step.name is StepName.READ else step for step in plain.steps]
         return replace(plain, steps=tuple(steps))
@@ -235,10 +219,10 @@ class ScriptedTarget:
         from compiler.evaluate.iptables.saved import is_saved  # noqa: PLC0415 - foreign dumps
         from compiler.toggles.survey import foreign_commands  # noqa: PLC0415 - only audits read
 
-        text = self._plain(native)
+        text = self._text.plain(native)
         if is_saved(text):
             return self._bare.survey(text, device)
-        listing, start = self._split(text)
+        listing, start = self._text.split(text)
         router = device
         if self._needs and (start or device is None):
             known = device or Device("", self.name, ())
@@ -249,11 +233,11 @@ class ScriptedTarget:
         if listing == text and self._may_run_unseen(listing):
             doubt = f"{self._place.name} may hold rules of its own, and is not in this text"
         elif (start and foreign_commands(start, self._place.without_ours)) or (
-            not start and self._in_listing(listing)
+            not start and self._text.among_keys(listing)
         ):
             doubt = f"{self._place.name} holds commands of its own, which are not understood"
         found = self._scripted.surveyed(listing, router, doubt)
-        if not ours or not self._runs(listing):
+        if not ours or not self._text.runs(listing):
             return found
 
         def answers(probes: Sequence[Probe]) -> tuple[Effect, ...]:
@@ -261,17 +245,8 @@ class ScriptedTarget:
 
         return replace(found, answers=answers)
 
-    def _in_listing(self, listing: str) -> bool:
-        """Tell whether the listing holds the script among its keys, where its end is open."""
-        keys = nvram.read(listing, ()) if "\n" in listing else {}
-        return bool(keys.get(self._place.name, "").strip())
-
     def _may_run_unseen(self, listing: str) -> bool:
-        """Tell whether the router runs a script that is a file, and that the text does not show."""
-        if self._place.enabled is None or nvram.is_own(listing) or "\n" not in listing:
-            return False
-        key, wanted = self._place.enabled
-        return nvram.read(listing, ()).get(key) == wanted
+        return self._text.may_run_unseen(listing)
 
     def items(self, settings: ScriptedSettings) -> Mapping[str, str]:
         """List the managed switches, and the rules in the script."""
@@ -280,7 +255,7 @@ class ScriptedTarget:
 
     def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:
         """Say what no deviation shows."""
-        return self.switches(device).notes(intent, self._listing_only(device))
+        return self.switches(device).notes(intent, self._text.listing_only(device))
 
     def _permission(self, device: Device) -> Iterator[Finding]:
         allowed = device.options.get(_OPTION)
@@ -296,47 +271,8 @@ class ScriptedTarget:
             return
         yield Finding(Code.T404, message, place=device.place, hint=hint, host=device.name)
 
-    def _runs(self, listing: str) -> bool:
-        if self._place.enabled is None:
-            return True
-        key, wanted = self._place.enabled
-        keys = nvram.read(listing, (key,))
-        if key not in keys:
-            raise NativeError.of(
-                Code.T407,
-                f"the listing does not hold {key}, so it is open whether {self._place.name} runs",
-                hint=f"add the line that `nvram get {key}` gives",
-            )
-        return keys[key] == wanted
-
     def _native(self, settings: ScriptedSettings) -> str:
-        """Print the native text: the keys, then, with rules, the script that holds them."""
-        keys = nvram.texts(settings.toggles.as_dict())
-        if not settings.rules:
-            return nvram.write(keys)
-        enabled = dict([self._place.enabled] if self._place.enabled else [])
-        listing = nvram.write({**keys, **enabled})
-        return f"{listing}{self._place.mark}\n{self._place.script(settings.rules)}"
-
-    def _split(self, native: str) -> tuple[str, str]:
-        """Split a native text into the listing and the script after it."""
-        listing, mark, start = native.partition(f"\n{self._place.mark}\n")
-        if mark:
-            return f"{listing}\n", start
-        if script.BEGIN in native:
-            raise NativeError.of(
-                Code.T407,
-                f"where {self._place.name} begins and ends in this listing is not clear",
-                hint=f"read it with the procedure's own step, which marks it {self._place.mark}",
-            )
-        return native, ""
-
-    def _listing_only(self, device: Device) -> Device:
-        """Give the device with the listing alone of an observed text."""
-        observed = device.options.get("observed")
-        if not isinstance(observed, str) or f"\n{self._place.mark}\n" not in observed:
-            return device
-        return replace(device, options={**device.options, "observed": self._split(observed)[0]})
+        return self._text.write(nvram.texts(settings.toggles.as_dict()), settings.rules)
 
 
 def _candidates(intent: Intent, families: frozenset[Family]) -> set[Rule]:
@@ -353,9 +289,3 @@ def _candidates(intent: Intent, families: frozenset[Family]) -> set[Rule]:
         for family in families
         for ports in (flow.ports or (None,))
     }
-
-
-def _printing(place: Place) -> str:
-    if place.shebang:
-        return f"if [ -f {place.name} ]; then echo {place.mark}; cat {place.name}; fi\n"
-    return f"echo {place.mark}\nnvram get {place.name} 2>/dev/null || :\n"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
 
 from compiler.evaluate import Ruleset, lookups
 from compiler.evaluate.iptables.matches import matches
@@ -19,7 +18,7 @@ from compiler.evaluate.iptables.targets import target
 from compiler.evaluate.mentions import networks_in
 from compiler.evaluate.ruleset import Chain, Hook, Kind, Move, Rule, Statement
 from compiler.evaluate.statements import End, Match, Perhaps, opaque
-from compiler.evaluate.value import Span, Truth, name_span, negated, some
+from compiler.evaluate.value import Span, Truth, address_span, name_span, negated, some
 from compiler.evaluate.way import Way
 
 #: A config as nested mappings: words lead to what stands under them.
@@ -328,7 +327,7 @@ class _Family:
         yield Perhaps(f"{side} group {kind} {plain} is not understood")
 
     def _spans(self, side: str, texts: Sequence[str], *, inverted: bool) -> Statement:
-        spans = [_span(text) for text in texts]
+        spans = [address_span(text) for text in texts]
         if None in spans:
             return Perhaps(f"{side} address {texts[0]} is not understood")
 
@@ -340,14 +339,3 @@ class _Family:
             return negated(inside) if inverted else inside
 
         return Match(test)
-
-
-def _span(text: str) -> Span | None:
-    try:
-        first, dash, last = text.partition("-")
-        if dash:
-            return Span(int(ip_address(first)), int(ip_address(last)))
-        network = ip_network(text, strict=False)
-    except ValueError:
-        return None
-    return Span(int(network.network_address), int(network.broadcast_address))

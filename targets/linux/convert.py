@@ -17,7 +17,8 @@ from compiler.model.finding import Code, Place
 
 FILE = "nft ruleset"
 _HINT = "give what `nft -j list ruleset` prints on the router"
-_INCLUDE = re.compile(r"^\s*include\b", re.MULTILINE)
+#: nft takes an include wherever a statement may begin.
+_INCLUDE = re.compile(r"(?:^|[;{}])\s*include\b", re.MULTILINE)
 _NAMES = re.compile(
     r"(?:\b[io]if(?:name)?\b|\bdevices?\b|\bdefine\s+\w+\s*=|\b(?:vmap|set)\b|\belements\s*=)([^;\n]*)"
 )
@@ -27,8 +28,8 @@ _TOOLS = ("unshare", "nft", "ip", "sh")
 #: nft lies where ordinary users' PATH does not look.
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 _SCRIPT = """
-for name in "$@"; do
-	for kind in dummy bridge; do ip link add "$name" type $kind 2>/dev/null && break; done
+for kind in dummy bridge; do
+	printf "link add dev %s type $kind\\n" "$@" | ip -force -batch - >/dev/null 2>&1
 done
 nft -f /dev/stdin && nft -j list ruleset
 """
@@ -43,7 +44,7 @@ def to_json(text: str) -> str:
     """
     include = _INCLUDE.search(text)
     if include:
-        line = text.count("\n", 0, include.start()) + 2
+        line = text.count("\n", 0, include.end()) + 1
         raise refusal("the text includes other files, which are not here", line)
     missing = [tool for tool in _TOOLS if shutil.which(tool, path=_PATH) is None]
     if missing:

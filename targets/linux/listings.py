@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compiler.errors import NativeError
 from compiler.evaluate import Ruleset, load_nft
 from compiler.evaluate.iptables import saved
+from compiler.evaluate.loadable import Texts
 from compiler.model.finding import Code, Finding, Place, Severity
 from targets.linux import convert
 
@@ -37,10 +38,11 @@ _HINT = "give all that `nft -j list ruleset` or `iptables-save` prints"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The rules of a text, and what is to be said about it."""
+    """The rules of a text, what is to be said about it, and the text for a kernel."""
 
     ruleset: Ruleset
     findings: tuple[Finding, ...] = ()
+    texts: Texts = field(default_factory=Texts)
 
 
 def load(text: str) -> Listing:
@@ -55,12 +57,12 @@ def load(text: str) -> Listing:
     if "\x00" in plain:
         raise _refusal("the text holds NUL bytes: it is no text")
     if plain.lstrip().startswith(("{", "[")):
-        return _noted(load_nft(plain))
+        return _noted(plain)
     if saved.is_saved(plain):
         found = saved.load(plain)
-        return Listing(found.ruleset, (*found.findings, *_notes(found.ruleset)))
+        return Listing(found.ruleset, (*found.findings, *_notes(found.ruleset)), found.texts)
     if _NFT.search(plain):
-        return _noted(load_nft(convert.to_json(plain)))
+        return _noted(convert.to_json(plain))
     told = next((message for pattern, message in _OTHERS if pattern.search(plain)), "")
     raise _refusal(told or "this is no listing of firewall rules")
 
@@ -69,8 +71,9 @@ def _refusal(message: str) -> NativeError:
     return NativeError(NativeError.of(Code.T407, message, Place("ruleset"), _HINT).findings)
 
 
-def _noted(ruleset: Ruleset) -> Listing:
-    return Listing(ruleset, tuple(_notes(ruleset)))
+def _noted(listing: str) -> Listing:
+    ruleset = load_nft(listing)
+    return Listing(ruleset, tuple(_notes(ruleset)), Texts(nft=listing))
 
 
 def _notes(ruleset: Ruleset) -> Iterator[Finding]:

@@ -15,4 +15,5 @@ def survey(native: str, device: Device | None) -> Survey:
         NativeError: T407.
     """
     listing = listings.load(native)
-    return survey_of(listing.ruleset, device or Device("", "linux", ()), listing.findings)
+    known = device or Device("", "linux", ())
+    return survey_of(listing.ruleset, known, listing.findings, texts=listing.texts)

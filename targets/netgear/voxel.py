@@ -99,7 +99,7 @@ class VoxelTarget(ScriptedTarget):
 
         stock = device is not None and device.facts.get(FIRMWARE.name) == "stock"
         found = self._keys.survey(native, device) if stock else super().survey(native, device)
-        text = self._plain(native.removeprefix("\ufeff"))
+        text = self._text.plain(native.removeprefix("\ufeff"))
         if is_saved(text):
             return found
         ways = forwarding.ways(self._listed(text))
@@ -111,7 +111,7 @@ class VoxelTarget(ScriptedTarget):
         return replace(found, answers=answers, findings=findings)
 
     def _listed(self, text: str) -> Mapping[str, str]:
-        return nvram.read(self._split(self._plain(text))[0], ())
+        return nvram.read(self._text.split(self._text.plain(text))[0], ())
 
     def _may_run_unseen(self, listing: str) -> bool:
         return not nvram.is_own(listing)

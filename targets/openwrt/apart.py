@@ -15,8 +15,8 @@ from compiler.model.finding import Code, Finding
 from compiler.model.intent import Action, Decision, Intent
 from compiler.model.protocol import UDP, Flow
 from targets.openwrt.facts import Firewall, firewall_of
+from targets.openwrt.fw4.signatures import BITS, Mark, Sight, mark
 from targets.openwrt.parts import ports, problem
-from targets.openwrt.signatures import BITS, Mark, Sight, mark
 
 _Words = tuple[str, ...]
 

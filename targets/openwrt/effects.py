@@ -13,10 +13,11 @@ from ipaddress import ip_network
 from compiler.model.device import Address, Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
 from compiler.model.protocol import GRE, TCP, UDP, Family
-from targets.openwrt import running, signatures
+from targets.openwrt import running
 from targets.openwrt.facts import HELPERS, module_state
+from targets.openwrt.fw4 import signatures
+from targets.openwrt.fw4.signatures import Known
 from targets.openwrt.settings import NOTE, Settings, values
-from targets.openwrt.signatures import Known
 from targets.openwrt.uci import Section
 
 _ELSE = "no section of ours matches, the rest of the firewall config decides"

@@ -13,11 +13,8 @@ sed -n "s/^DISTRIB_RELEASE=['\\"]*\\([^'\\"]*\\).*/release=\\1/p" "$root/etc/ope
 if command -v fw4 > /dev/null; then echo firewall=fw4; else echo firewall=fw3; fi
 if command -v apk > /dev/null; then echo package_manager=apk; else echo package_manager=opkg; fi
 echo "kernel=$(uname -r)"
-if [ "$(cat "$root/proc/sys/net/ipv6/conf/all/forwarding" 2> /dev/null)" = 1 ]; then
-	echo ipv6=true
-else
-	echo ipv6=false
-fi
+read -r forwards 2> /dev/null < "$root/proc/sys/net/ipv6/conf/all/forwarding" || forwards=
+if [ "$forwards" = 1 ]; then echo ipv6=true; else echo ipv6=false; fi
 modules=
 for module in "$root"/sys/module/nf_conntrack_* "$root"/sys/module/nf_nat_*; do
 	[ ! -d "$module" ] || modules="$modules ${module##*/}"
@@ -28,21 +25,39 @@ echo "modules=${modules# }"
 #: The names of our rules in the file and in the kernel: `fw4 reload` says nothing when it fails.
 _STALE = r"""
 stale=
-names=$(sed -n "s/^[[:space:]]*option name '\(passthru .*\)'\$/\1/p" \
-	"$root/etc/config/firewall" | sort -u)
-if command -v fw4 > /dev/null; then
-	loaded=$(nft list table inet fw4 2> /dev/null |
-		sed -n 's/.*comment "!fw4: \(passthru [^"]*\)".*/\1/p')
-else
-	loaded=$({ iptables-save; ip6tables-save; } 2> /dev/null |
-		sed -n 's/.*comment "!fw3: \(passthru [^"]*\)".*/\1/p')
-fi
-[ "$names" = "$(printf '%s\n' "$loaded" | sort -u)" ] || stale=loaded-rules
-# a file of ours is named after its digest
-for file in $(sed -n "s#^[[:space:]]*option path '\(/etc/passthru/signatures-.*\)'\$#\1#p" \
-	"$root/etc/config/firewall"); do
-	digest=$(sha256sum "$root$file" 2> /dev/null | cut -c 1-16)
-	[ "${file##*/}" = "signatures-$digest.rules" ] || stale=loaded-rules
+# rules that are in the file or in the kernel, and not in both; and the files of ours that it names
+for each in $(
+	if command -v fw4 > /dev/null; then
+		nft list table inet fw4
+	else
+		iptables-save
+		ip6tables-save
+	fi 2> /dev/null | awk '
+		FILENAME == ARGV[1] {
+			sub(/^[ \t]*option /, "")
+			if (!sub(/\047$/, "")) next
+			if (sub(/^name \047/, "") && /^passthru /) named[$0] = 1
+			else if (sub(/^path \047/, "") && /^\/etc\/passthru\/signatures-/) print
+			next
+		}
+		match($0, /comment "!fw[34]: passthru [^"]*"/) {
+			name = substr($0, RSTART + 15, RLENGTH - 16)
+			if (!(name in named)) stale = 1
+			loaded[name] = 1
+		}
+		END {
+			for (name in named) if (!(name in loaded)) stale = 1
+			if (stale) print "loaded-rules"
+		}
+	' "$root/etc/config/firewall" -
+); do
+	case $each in
+	(/*) # it is named after its digest
+		digest=$(sha256sum "$root$each" 2> /dev/null | cut -c 1-16)
+		[ "${each##*/}" = "signatures-$digest.rules" ] || stale=loaded-rules
+		;;
+	(*) stale=$each ;;
+	esac
 done
 echo "stale=$stale"
 """
@@ -55,13 +70,10 @@ _DURABLE = "/etc/passthru"
 #: Before the firewall (START=19), so that it starts with the file that is brought back.
 _HOOK = f"""\
 script=${{PASSTHRU_ROOT-}}/etc/init.d/passthru-deadman
-mkdir -p "${{PASSTHRU_ROOT-}}/etc/rc.d" &&
-cat >"$script" <<'INIT' && chmod 755 "$script" || exit 1
-#!/bin/sh /etc/rc.common
-START=18
-boot() {{ sh {_DURABLE}/deadman/guard boot; }}
-start() {{ boot; }}
-INIT
+[ -d "${{PASSTHRU_ROOT-}}/etc/rc.d" ] || mkdir -p "${{PASSTHRU_ROOT-}}/etc/rc.d"
+printf '%s\\n' '#!/bin/sh /etc/rc.common' START=18 \\
+	'boot() {{ sh {_DURABLE}/deadman/guard boot; }}' 'start() {{ boot; }}' >"$script" &&
+	chmod 755 "$script" || exit 1
 ln -sf ../init.d/passthru-deadman "${{PASSTHRU_ROOT-}}/etc/rc.d/S18passthru-deadman"
 """
 _UNHOOK = """\

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from compiler.model.device import Device
 from compiler.model.target import Bundle, File
 from compiler.source.printing import environment
 from targets.openwrt import settings as own
-from targets.openwrt import signatures, uci
+from targets.openwrt import uci
 from targets.openwrt.facts import (
     DEVELOPMENT,
     HELPERS,
@@ -18,6 +18,7 @@ from targets.openwrt.facts import (
     install_command,
     release_of,
 )
+from targets.openwrt.fw4 import signatures
 from targets.openwrt.running import ended
 from targets.openwrt.settings import Settings
 
@@ -50,6 +51,7 @@ def native(settings: Settings) -> str:
     return _environment().get_template("firewall.uci.j2").render(block=block(settings))
 
 
+@lru_cache(maxsize=64)
 def block(settings: Settings) -> str:
     """Print our sections as they stand in /etc/config/firewall; each begins with an empty line."""
     sections = [

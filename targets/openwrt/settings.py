@@ -2,7 +2,7 @@
 
 Four types of section carry our prefix: ``rule``, ``redirect`` and ``include`` are fw3's and fw4's
 own; ``passthru`` is one that both ignore. It notes which helper must be assigned in which zones, or
-which packets get which bit of the mark (:mod:`targets.openwrt.signatures`).
+which packets get which bit of the mark (:mod:`targets.openwrt.fw4.signatures`).
 """
 
 from __future__ import annotations

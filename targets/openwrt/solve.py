@@ -17,8 +17,9 @@ from compiler.model.device import Device, Network, Zone
 from compiler.model.finding import Finding
 from compiler.model.intent import Action, Decision, Intent, Limits
 from compiler.model.protocol import UDP, Family, Flow
-from targets.openwrt import apart, inbound, settings, signatures
+from targets.openwrt import apart, inbound, settings
 from targets.openwrt.apart import Apart
+from targets.openwrt.fw4 import signatures
 from targets.openwrt.parts import (
     helper_problem,
     log_options,

@@ -13,7 +13,7 @@ from compiler.evaluate.experience import Conditions, Experience
 from compiler.model.device import Device, Fact
 from compiler.model.effect import Effect, HelperState, Probe, Verdict
 from compiler.model.finding import Code, Finding, Severity
-from compiler.model.survey import HelperFound, Survey
+from compiler.model.survey import HelperFound, Loadable, Survey
 from targets.openwrt import uci
 from targets.openwrt.facts import HELPERS, Firewall, firewall_of, release_of
 from targets.openwrt.fw4.load import Modules
@@ -45,7 +45,7 @@ def survey(native: str, device: Device | None) -> Survey:
     found = replace(known, zones=concluded.zones, facts=MappingProxyType(dict(facts)))
     answers = _Answers(worlds, replace(found, zones=concluded.inner), concluded.strangers)
     findings = (*concluded.findings, *_findings(worlds, known, firewall))
-    return Survey(found, answers.effects, findings, tuple(answers.helpers()))
+    return Survey(found, answers.effects, findings, tuple(answers.helpers()), answers.rules())
 
 
 def _parts(native: str, device: Device | None) -> tuple[tuple[Section, ...], Networks]:
@@ -125,6 +125,18 @@ class _Answers:
             return experience.effects(probes)
         why = self._worlds[index].why
         return tuple(Effect(p, Verdict.UNKNOWN, why, _unknown_helper(p)) for p in probes)
+
+    def rules(self) -> Loadable | None:
+        """Give the rules for a twin. Packets decide no doubt: each is about the config itself."""
+        world, experience = self._worlds[0], self._experiences[0]
+        if world.ruleset is None or experience is None:
+            return None
+        mentioned = (world.ruleset.links, world.ruleset.networks)
+        return Loadable(world.listing, "", "", experience.journeys, self._doubt, *mentioned)
+
+    def _doubt(self, probe: Probe) -> str:
+        (effect,) = self.effects([probe])
+        return effect.because if effect.verdict is Verdict.UNKNOWN else ""
 
     def helpers(self) -> Iterator[HelperFound]:
         """Say what the config does with the helpers that VPN protocols need."""

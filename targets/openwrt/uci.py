@@ -66,6 +66,7 @@ def quote(value: str) -> str:
     return "'" + value.replace("'", "'\\''") + "'"
 
 
+@lru_cache(maxsize=64)
 def read(text: str, file: str) -> tuple[Section, ...]:
     """Read the sections of a config file, of ``uci export`` or of ``uci show`` output.
 

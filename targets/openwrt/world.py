@@ -13,7 +13,7 @@ from compiler.model.survey import HelperFound
 from targets.openwrt.facts import HELPERS, Firewall
 from targets.openwrt.fw3 import load as fw3
 from targets.openwrt.fw4 import load as fw4
-from targets.openwrt.fw4 import nft
+from targets.openwrt.fw4 import ruleset as made
 from targets.openwrt.fw4.load import Modules
 from targets.openwrt.fw4.state import Zone
 from targets.openwrt.networks import Network, Networks
@@ -45,7 +45,7 @@ class World:
     """What the firewall makes of a config.
 
     ``ruleset`` is ``None`` where it makes none that can be told; ``why`` says why. ``assigned``
-    names, for each helper, who assigns it.
+    names, for each helper, who assigns it. ``listing`` is what a kernel can be given of the rules.
     """
 
     ruleset: Ruleset | None
@@ -56,6 +56,7 @@ class World:
     offloads: bool = False
     assigned: Mapping[str, str] = field(default_factory=dict)
     modules: Modules = True
+    listing: str = ""
 
     def helper(self, name: str) -> HelperFound:
         """Say what becomes of a helper."""
@@ -83,8 +84,9 @@ def build(
     ruleset = _named(load_nft(found.ruleset.listing()), found.ruleset) if found.ruleset else None
     assigned = dict(_assigned(found.ruleset)) if found.ruleset else {}
     return World(
-        ruleset, found.why, zones, found.vanished, found.traps, found.offloads, assigned, modules
-    )
+        ruleset, found.why, zones, found.vanished, found.traps, found.offloads, assigned, modules,
+        found.ruleset.listing(known=True) if found.ruleset else "",
+    )  # fmt: skip
 
 
 def _zone(zone: Zone, networks: Networks) -> ZoneFound:
@@ -103,7 +105,7 @@ def _zone(zone: Zone, networks: Networks) -> ZoneFound:
     )
 
 
-def _assigned(ruleset: nft.Ruleset) -> Mapping[str, str]:
+def _assigned(ruleset: made.Ruleset) -> Mapping[str, str]:
     return {
         str(part.data["ct helper"]): rule.origin
         for rule in reversed(tuple(ruleset.rules.values()))
@@ -112,7 +114,7 @@ def _assigned(ruleset: nft.Ruleset) -> Mapping[str, str]:
     }
 
 
-def _named(loaded: Ruleset, ours: nft.Ruleset) -> Ruleset:
+def _named(loaded: Ruleset, ours: made.Ruleset) -> Ruleset:
     """Name every rule after the section that it comes from."""
     chains = {
         name: replace(chain, rules=tuple(_renamed(rule, ours) for rule in chain.rules))
@@ -121,7 +123,7 @@ def _named(loaded: Ruleset, ours: nft.Ruleset) -> Ruleset:
     return replace(loaded, chains=chains)
 
 
-def _renamed(rule: Rule, ours: nft.Ruleset) -> Rule:
+def _renamed(rule: Rule, ours: made.Ruleset) -> Rule:
     match = _HANDLE.fullmatch(rule.place)
     own = ours.rules[int(match[1])] if match else None
     if own is None or not own.origin:

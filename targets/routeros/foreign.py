@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
 
 from compiler.evaluate import Ruleset, lookups
 from compiler.evaluate.iptables.matches import matches
@@ -18,7 +17,7 @@ from compiler.evaluate.iptables.targets import target
 from compiler.evaluate.mentions import networks_in
 from compiler.evaluate.ruleset import Chain, Hook, Kind, Move, Rule, Statement
 from compiler.evaluate.statements import End, Match, NoTrack, Perhaps, SetMark, opaque
-from compiler.evaluate.value import Span, Truth, Unsure, name_span, negated, some
+from compiler.evaluate.value import Truth, Unsure, address_span, name_span, negated, some
 from compiler.evaluate.way import Way
 from targets.routeros.script import Command
 from targets.routeros.settings import LISTS, MEMBERS, PROTOCOLS
@@ -246,7 +245,7 @@ class _Builder:
     def _listed_address(self, name: str, word: str, *, inverted: bool) -> Statement:
         destination = name.startswith("dst-")
         held = self.export.addresses.get((self.family, word), ())
-        spans = [_span(text) for text in held]
+        spans = [address_span(text) for text in held]
         doubt = ""
         if word in self.export.filled or None in spans:
             doubt = f"what the address list {word} holds changes"
@@ -269,17 +268,6 @@ def _always(*, holds: bool) -> Statement:
 
 def _accepted() -> Statement:
     return End(Move(Kind.ACCEPT))
-
-
-def _span(text: str) -> Span | None:
-    try:
-        first, dash, last = text.partition("-")
-        if dash:
-            return Span(int(ip_address(first)), int(ip_address(last)))
-        network = ip_network(text, strict=False)
-    except ValueError:
-        return None
-    return Span(int(network.network_address), int(network.broadcast_address))
 
 
 def _groups(

@@ -49,7 +49,10 @@ def changes_of(item: Compiled, native: str) -> tuple[Change, ...]:
 
 def judged(item: Compiled, native: str, facts: Mapping[str, str] | None = None) -> Judged:
     answer = Answer(native, facts or {}, changes_of(item, native))
-    return audit(item, answer, target_of(item.router.device), MEND, TODAY)
+    found = audit(item, answer, target_of(item.router.device), MEND, TODAY)
+    for each in found.findings:  # whatever a router holds, a terminal and a page can show
+        assert all(text.isprintable() for text in (*each.evidence, *each.settings, each.mend))
+    return found
 
 
 def codes(found: Judged, least: Severity = Severity.INFO) -> set[str]:

@@ -324,3 +324,27 @@ def test_diff_says_whom_it_could_not_compare(site: Site) -> None:
     site.write({"saved/r1.txt": "<html>"})
     assert site.run("diff", "--from", "saved", "--exit-code").code == 4
     assert site.run("diff", "--from", "nowhere").code == 3
+
+
+def test_history_lists_audits_beside_runs(site: Site) -> None:
+    answers(site, r2=OPEN)
+    assert audit(site).code == 2
+    (site.folder / "saved/r1.txt").unlink()
+    assert audit(site).code == 5
+    printed = site.run("history", "--output", "json").json
+    assert list(Draft7Validator(schemas.schema("history")).iter_errors(printed)) == []
+    newest, oldest = printed["runs"]
+    assert (newest["kind"], newest["exit"], oldest["exit"]) == ("audit", 5, 2)
+    assert oldest["counts"] == {"right": 2, "wrong": 1}
+    assert newest["counts"] == {"right": 1, "unreachable": 1, "wrong": 1}
+    assert oldest["begun"] <= oldest["ended"] <= newest["begun"]
+    listed = site.run("history")
+    assert "2 right, 1 wrong" in listed.out
+    assert "audit" in listed.out
+    one = site.run("history", "--run", oldest["run"], "--output", "json").json
+    assert list(Draft7Validator(schemas.schema("history")).iter_errors(one)) == []
+    assert {each["host"]: each["findings"] for each in one["runs"][0]["audited"]}["r2"] == ["A852"]
+    shown = site.run("history", "--run", oldest["run"])
+    assert "A852" in shown.out
+    assert site.run("history", "-n", "1", "--output", "json").code == 0
+    assert site.run("history", "--run", "nosuch").code == 3

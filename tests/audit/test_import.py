@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from compiler.audit.exposures import exposed
 from compiler.audit.importing import Importer
 from compiler.build.plan import RouterCompiler
 from compiler.build.registry import installed
 from compiler.build.site import Request, load_site
 from compiler.catalogue import builtin
 from compiler.errors import PolicyError
+from compiler.model.device import Device, Role, Zone
 from compiler.model.effect import Effect, Verdict
 from compiler.model.finding import Severity
 from compiler.model.intent import OnDeviation
@@ -25,6 +29,7 @@ from tests.audit.support import compiled_of, native_of
 from tests.audit.test_properties import ZONES, base_of
 from tests.cli.support import Site, make_site
 from tests.conformance.passthru_conformance.cases import BUILT_IN, Case
+from tests.conformance.passthru_conformance.situations import situation
 from tests.conformance.passthru_conformance.strategies import situations
 from tests.targets.openwrt.defaults import CONFIGS
 
@@ -55,7 +60,7 @@ def test_what_is_imported_compiles_to_the_same_effects(case: Case, draw: st.Data
     """Independently of the importer's own check: from its two texts, through the whole compiler."""
     found = draw.draw(situations(case, like=dict(ZONES)))
     item = compiled_of(found.device, found.intent)
-    if item is None or found.intent.exposures:
+    if item is None:
         reject()
     registry = installed()
     target = registry.get(case.target)
@@ -73,6 +78,11 @@ def test_what_is_imported_compiles_to_the_same_effects(case: Case, draw: st.Data
         known = [e.verdict is not Verdict.UNKNOWN for e in before.effects(probes)]
         if id_ not in refused and all(known):
             assert verdicts(before.effects(probes)) == verdicts(after.effects(probes)), id_
+    for one in exposed(before, builtin()):
+        if one.partly is None and one.protocol not in refused:
+            assert f"to: {one.to}" in imported.policy
+        pairs = (before.effects(one.probes), after.effects(one.probes))
+        assert verdicts(pairs[0]) == verdicts(pairs[1]), one.entry
     again = recompiled(imported.hosts, imported.policy, merged)
     assert again == merged
 
@@ -152,3 +162,64 @@ def test_what_would_change_packets_is_left_out(site: Site, monkeypatch: pytest.M
 def test_a_hostile_name_is_refused(site: Site) -> None:
     site.write({"config": CONFIGS["24.10"]})
     assert site.run("import", "openwrt", "config", "--host", "../up").code == 64
+
+
+REDIRECT = """
+config redirect
+	option name '{port}'
+	option src 'wan'
+	option dest 'lan'
+	option proto 'udp'
+	option src_dport '{port}'
+	option dest_ip '{to}'
+	option target 'DNAT'
+"""
+
+
+def test_a_forwarding_is_imported_where_it_is_whole(site: Site) -> None:
+    """WireGuard needs one port; IKE with one of its two is refused, and says what is missing."""
+    forwarded = ((51820, "192.168.1.20"), (500, "192.168.1.21"))
+    config = CONFIGS["24.10"] + "".join(REDIRECT.format(port=p, to=to) for p, to in forwarded)
+    device = Device(
+        "router",
+        "openwrt",
+        (
+            Zone("lan", Role.LAN, ("br-lan",), (ip_network("192.168.1.0/24"),)),
+            Zone("wan", Role.WAN, ("eth0",)),
+        ),
+        facts=MappingProxyType({"release": "24.10", "modules": ["nf_conntrack_pptp"]}),
+    )
+    registry = installed()
+    importer = Importer(registry, registry.get("openwrt"), builtin())
+    imported = importer.run(config, device, "router", "config")
+    assert "  expose:\n  - protocol: wireguard\n    to: 192.168.1.20\n" in imported.policy
+    assert "192.168.1.21" not in imported.policy
+    told = [found.message for found in imported.findings if "192.168.1.21" in found.message]
+    assert any("'ikev2' is left out of `expose`" in text and "natt" in text for text in told)
+
+
+def test_what_linux_exposes_comes_back() -> None:
+    case = next(case for case in CASES if case.name == "linux")
+    found = situation(
+        case,
+        {
+            "zones": ZONES,
+            "protocols": [],
+            "policy": {
+                "name": "servers",
+                "hosts": "all",
+                "passthrough": {"pptp": "block"},
+                "expose": [
+                    {"protocol": "wireguard", "to": "192.168.1.20"},
+                    {"protocol": "pptp", "to": "192.168.1.21"},
+                ],
+            },
+        },
+    )
+    assert found is not None
+    item = compiled_of(found.device, found.intent)
+    assert item is not None
+    importer = Importer(installed(), installed().get("linux"), builtin())
+    imported = importer.run(native_of(item), found.device, "router", "config")
+    assert "- protocol: wireguard\n    to: 192.168.1.20" in imported.policy
+    assert "- protocol: pptp\n    to: 192.168.1.21" in imported.policy

@@ -24,6 +24,7 @@ from compiler.embedded import EmbeddedFleet, EmbeddedHttp, EmbeddedRouter
 from compiler.model.finding import Code
 from compiler.model.intent import Action
 from tests.device.support import OPTIONS, device_of, job
+from tests.targets.linksys.fields import FIELDS
 from tests.targets.openwrt.support import decision, intent
 
 #: Kinds of embedded web interfaces, and the target that speaks with each.
@@ -194,19 +195,7 @@ def told(data: Any, status: int = 200, kind: str = "application/json", **headers
 class Jnap:
     """The object of a JNAP router; what it does with a write can be replaced."""
 
-    settings: dict[str, Any] = field(
-        default_factory=lambda: {
-            "isIPv4FirewallEnabled": True,
-            "isIPv6FirewallEnabled": True,
-            "blockMulticast": False,
-            "blockNATRedirection": False,
-            "blockIDENT": True,
-            "blockAnonymousRequests": True,
-            "blockIPSec": False,
-            "blockPPTP": False,
-            "blockL2TP": False,
-        }
-    )
+    settings: dict[str, Any] = field(default_factory=lambda: dict(FIELDS))
     store: Callable[[Jnap, dict[str, Any]], str] | None = None
     writes: int = 0
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +15,7 @@ from compiler.device.job import Job, Observed, Options
 from compiler.embedded import EmbeddedFleet, EmbeddedRouter
 from compiler.model.device import Device
 from compiler.model.intent import Intent
-from tests.device.support import OPTIONS, device_of, job
+from tests.device.support import NEW, OPTIONS, device_of, job
 
 #: Family, and whether its firewall script is used.
 FAMILIES = {
@@ -39,6 +42,7 @@ KEEP = {
 _OPTIONS: Mapping[str, Mapping[str, str]] = {
     "edgeos": {"ruleset": "WAN_OUT", "ruleset6": "WAN6_OUT"}
 }
+_KILLED = Path(__file__).with_name("killed.py")
 
 
 def device_on(family: str) -> Device:
@@ -88,3 +92,12 @@ class Site:
 
     def console(self, command: str) -> str:
         return self.router.run(command).stdout
+
+
+def kill_at(site: Site, step: str, options: Options, folder: Path) -> None:
+    """Push from a process that is killed without a chance to do anything."""
+    pickled = folder / "job"
+    pickled.write_bytes(pickle.dumps((site.job(NEW), options)))
+    command = [sys.executable, str(_KILLED), str(pickled), step]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=120)
+    assert done.returncode == -9, done.stderr

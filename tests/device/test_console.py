@@ -5,9 +5,6 @@ The router is an emulated one; what a script of ours does there was written from
 
 from __future__ import annotations
 
-import pickle
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from compiler.device import console, transaction
-from compiler.device.job import Options, Progress, Result, State
+from compiler.device.job import Progress, Result, State
 from compiler.embedded import (
     ClockJump,
     DropLine,
@@ -35,14 +32,13 @@ from compiler.embedded import (
 from compiler.model.finding import Code
 from compiler.model.intent import Action, Limits
 from compiler.model.step import StepName
-from tests.device.routers import Site
+from tests.device.routers import Site, kill_at
 from tests.device.support import NEW, OLD, OPTIONS
 from tests.targets.openwrt.support import decision, intent
 
 SOON = replace(OPTIONS, confirm_timeout=3, step_timeout=2.0)
 NEVER = replace(OPTIONS, confirm_timeout=3000, step_timeout=2.0)
 FAST = replace(OPTIONS, confirm_timeout=8, step_timeout=10.0, connect_timeout=5.0)
-_KILLED = Path(__file__).with_name("killed.py")
 FILTER = "/ip firewall filter"
 
 
@@ -258,15 +254,6 @@ def test_only_a_verdict_as_the_last_line_counts(output: str, verdict: str, reaso
 
 
 # The dead-man
-
-
-def kill_at(site: Site, step: str, options: Options, folder: Path) -> None:
-    """Push from a process that is killed without a chance to do anything."""
-    pickled = folder / "job"
-    pickled.write_bytes(pickle.dumps((site.job(NEW), options)))
-    command = [sys.executable, str(_KILLED), str(pickled), step]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=120)
-    assert done.returncode == -9, done.stderr
 
 
 def test_fires_after_a_killed_client(site: Site, tmp_path: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,15 +10,14 @@ from pathlib import Path
 import pytest
 
 from compiler.device import transaction
-from compiler.device.job import Options, State
+from compiler.device.job import State
 from compiler.embedded import ClockJump, EmbeddedFleet
 from compiler.model.finding import Code
-from tests.device.routers import FAMILIES, Site
+from tests.device.routers import FAMILIES, Site, kill_at
 from tests.device.support import NEW, OLD, OPTIONS
 
 SOON = replace(OPTIONS, confirm_timeout=3)
 NEVER = replace(OPTIONS, confirm_timeout=3000)
-_KILLED = Path(__file__).with_name("killed.py")
 
 
 @pytest.fixture
@@ -32,15 +28,6 @@ def site(fleet: EmbeddedFleet, tmp_path: Path, request: pytest.FixtureRequest) -
     found = Site(fleet, family, f"{family}-{abs(hash(request.node.nodeid))}", tmp_path)
     assert transaction.push(found.job(OLD), OPTIONS).state is State.CHANGED
     return found
-
-
-def kill_at(site: Site, step: str, options: Options, folder: Path) -> None:
-    """Push from a process that is killed without a chance to do anything."""
-    pickled = folder / "job"
-    pickled.write_bytes(pickle.dumps((site.job(NEW), options)))
-    command = [sys.executable, str(_KILLED), str(pickled), step]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=120)
-    assert done.returncode == -9, done.stderr
 
 
 def until(true: Callable[[], bool]) -> None:

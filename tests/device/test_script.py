@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compiler.device.script import DIGESTS, Scripts, _files, _sums, digest, word
+from compiler.device.script import DIGESTS, Scripts, _files, _printed, _sums, digest, word
 from compiler.model.step import StepName
 from compiler.model.target import File
 from tests.device.support import NEW, OPTIONS, device_of, job, target_of
@@ -23,7 +23,7 @@ _SHELLS = [words for words in (["sh"], ["busybox", "ash"]) if shutil.which(words
 @given(content=st.binary(max_size=600) | st.text(max_size=300).map(str.encode))
 def test_any_bytes_arrive(tmp_path: Path, shell: list[str], content: bytes) -> None:
     files = [File("sub folder/it's", content, 0o640), File("empty", b""), File("t", b"a\n$x`y`\n")]
-    text = "\n".join([*_files(files, "the-end"), 'fail() { echo "$2"; exit "$1"; }'])
+    text = "\n".join([*_files(files), 'fail() { echo "$2"; exit "$1"; }'])
     sums = "\n".join(line for tool in DIGESTS for line in _sums(files, tool))
     done = subprocess.run(
         shell, input=f"{text}\n{sums}\n".encode(), cwd=tmp_path, capture_output=True, check=False
@@ -50,7 +50,7 @@ def test_a_damaged_file_is_noticed(tmp_path: Path, tool: str) -> None:
     assert subprocess.run(run, cwd=tmp_path, check=False).returncode == 0
     (tmp_path / "f").write_bytes(b"whose\n")
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (102, "f did not arrive whole\n")
+    assert (done.returncode, done.stdout) == (102, "not all of this arrived whole: f\n")
 
 
 @given(st.text(max_size=200))
@@ -81,3 +81,19 @@ def test_every_script_is_posix(family: str) -> None:
         for shell in _SHELLS:
             subprocess.run([*shell, "-n"], input=text, text=True, check=True)
     assert procedure.step(StepName.ROLLBACK)
+
+
+def test_of_like_routers_the_scripts_are_printed_once() -> None:
+    target, device = target_of("openwrt"), device_of("openwrt")
+    found = job(device, NEW, {})
+    procedure = target.procedure(target.settings(NEW, device), device)
+    guard = procedure.guard
+    assert guard is not None
+
+    def begin(token: str) -> str:
+        scripts = Scripts(procedure, guard, token)
+        return scripts.begin(found.bundle, ("sha256sum",), OPTIONS, 60)
+
+    first, before = begin("one-token"), _printed.cache_info().misses
+    assert begin("another-token") == first.replace("one-token", "another-token")
+    assert _printed.cache_info().misses == before

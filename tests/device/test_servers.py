@@ -199,6 +199,21 @@ def test_a_key_that_is_missing_or_locked_is_said(server: Server, tmp_path: Path)
     assert code(refused(way)) is Code.S804
 
 
+def test_with_neither_key_nor_password_the_accounts_own_keys_are_tried(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    (tmp_path / ".ssh").mkdir()
+    shutil.copy(server.key, tmp_path / ".ssh" / "id_ed25519")
+    with session(server, ansible_ssh_private_key_file=None) as found:
+        assert found.shell.run("echo there", 20)[""] == "there\n"
+    (tmp_path / ".ssh" / "id_ed25519").unlink()
+    error = refused(way_of("r1", server.reach(ansible_ssh_private_key_file=None)))
+    assert code(error) is Code.S804
+    assert "nothing to log in" in str(error)
+
+
 @needs_sshd
 def test_an_account_without_a_shell_is_said(keys: Path) -> None:
     with sshd(keys, "ForceCommand echo 'menu only'; exit 1") as server, session(server) as found:

@@ -12,9 +12,16 @@ import paramiko
 import pytest
 from netmiko import ConnectHandler
 
-from compiler.embedded import DropLine, EmbeddedFleet, EmbeddedRouter, Hang, Refuse, WrongHostKey
+from compiler.embedded import (
+    DropLine,
+    EmbeddedError,
+    EmbeddedFleet,
+    EmbeddedRouter,
+    Hang,
+    Refuse,
+    WrongHostKey,
+)
 from compiler.embedded.faults import Direction
-from compiler.embedded.fleet import EmbeddedError
 from tests.embedded.support import client, run, until
 
 

@@ -7,8 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from netmiko import ConnectHandler
 
-from compiler.embedded import EmbeddedFleet, EmbeddedRouter, FlashFull, PowerCut, ToolFails
-from compiler.embedded.fleet import EmbeddedError
+from compiler.embedded import (
+    EmbeddedError,
+    EmbeddedFleet,
+    EmbeddedRouter,
+    FlashFull,
+    PowerCut,
+    ToolFails,
+)
 from compiler.embedded.ros.language import Machine
 from compiler.embedded.ros.menus import factory
 from compiler.embedded.ros.words import ScriptError, quoted, unescaped

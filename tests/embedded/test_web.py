@@ -19,8 +19,14 @@ import pytest
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from compiler.embedded import DropLine, EmbeddedFleet, EmbeddedHttp, ReadOnlyFlash, Refuse
-from compiler.embedded.fleet import EmbeddedError
+from compiler.embedded import (
+    DropLine,
+    EmbeddedError,
+    EmbeddedFleet,
+    EmbeddedHttp,
+    ReadOnlyFlash,
+    Refuse,
+)
 from tests.embedded.support import client
 
 HNAP = "http://purenetworks.com/HNAP1/"

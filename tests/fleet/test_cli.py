@@ -255,8 +255,8 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None
 
 
-def test_ctrl_c_in_a_real_process_ends_what_runs_and_resume_does_the_rest(fleet: Fleet) -> None:
-    fleet.site.write({"hosts.yml": hosts(6, {"r1": "wait"})})
+def interrupted(fleet: Fleet) -> subprocess.Popen[str]:
+    """Push one by one, and press Ctrl-C while the first router is at work."""
     process = fleet.start(
         "push", "--yes", "--forks", "1", stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -265,6 +265,12 @@ def test_ctrl_c_in_a_real_process_ends_what_runs_and_resume_does_the_rest(fleet:
     assert process.stderr
     while "stopping" not in process.stderr.readline():
         pass
+    return process
+
+
+def test_ctrl_c_in_a_real_process_ends_what_runs_and_resume_does_the_rest(fleet: Fleet) -> None:
+    fleet.site.write({"hosts.yml": hosts(6, {"r1": "wait"})})
+    process = interrupted(fleet)
     (fleet.routers / "go").touch()
     out, _ = process.communicate()
     assert process.returncode == 130
@@ -277,14 +283,7 @@ def test_ctrl_c_in_a_real_process_ends_what_runs_and_resume_does_the_rest(fleet:
 def test_a_second_ctrl_c_leaves_at_once_and_says_who_is_unclear(fleet: Fleet) -> None:
     """The router never answers: only a program that waits for nobody ends."""
     fleet.site.write({"hosts.yml": hosts(3, {"r1": "wait"})})
-    process = fleet.start(
-        "push", "--yes", "--forks", "1", stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    wait_for(fleet.routers / "r1.pushes", process)
-    process.send_signal(signal.SIGINT)
-    assert process.stderr
-    while "stopping" not in process.stderr.readline():
-        pass
+    process = interrupted(fleet)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate()
     assert process.returncode == 130

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from compiler.embedded import EmbeddedFleet, EmbeddedRouter
 from compiler.embedded.faults import Refuse
-from compiler.embedded.fleet import EmbeddedFleet, EmbeddedRouter
 from tests.cli.support import Site, make_site
+from tests.embedded.inventory import CONFIG, openwrt_hosts
 
-ZONES = {"lan": {"device": "br-lan", "networks": ["192.168.1.0/24"]}, "wan": {"device": "eth0"}}
-CONFIG = 'inventory = "hosts.json"\npolicy = ["policy.yml"]\njournal = "state"\n'
 BLOCK = "- hosts: all\n  passthrough: {pptp: block}\n"
 PASS = "- hosts: all\n  passthrough: {pptp: pass, l2tp: block}\n  on_deviation: warn\n"
 NUMBER = 6
@@ -30,21 +28,7 @@ def embedded() -> Iterator[list[EmbeddedRouter]]:
 def site(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], embedded: list[EmbeddedRouter]
 ) -> Iterator[Site]:
-    known = tmp_path / "known_hosts"
-    known.write_text("".join(router.known_hosts for router in embedded))
-    hosts: dict[str, Any] = {
-        router.name: {
-            "passthru_target": "openwrt",
-            "passthru_zones": ZONES,
-            "passthru_facts": {"release": "24.10"},
-            "ansible_host": router.host,
-            "ansible_port": router.port,
-            "ansible_user": router.username,
-            "ansible_password": router.password,
-            "ansible_ssh_common_args": f"-o UserKnownHostsFile={known}",
-        }
-        for router in embedded
-    }
+    hosts = openwrt_hosts(embedded, tmp_path)
     for made in make_site(tmp_path, capsys):
         inventory = json.dumps({"all": {"hosts": hosts}})
         made.write({"hosts.json": inventory, "policy.yml": BLOCK, "passthru.toml": CONFIG})

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from compiler.embedded import EmbeddedFleet, EmbeddedHttp, EmbeddedRouter
 from compiler.embedded.faults import Refuse
-from compiler.embedded.fleet import EmbeddedFleet, EmbeddedHttp, EmbeddedRouter
 from tests.cli.support import Site, make_site
 
 CONFIG = 'inventory = "hosts.json"\npolicy = ["policy.yml"]\njournal = "state"\n'

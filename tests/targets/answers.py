@@ -20,6 +20,7 @@ from compiler.model.target import Target
 from compiler.toggles.family import ToggleSettings
 from compiler.toggles.script import Rule
 from targets.asuswrt.family import START
+from tests.targets.linksys.fields import FIELDS
 
 
 @dataclass(frozen=True)
@@ -136,20 +137,7 @@ pptp_pass=1
 l2tp_pass=1
 filter=on
 """
-_JNAP = {
-    "result": "OK",
-    "output": {
-        "isIPv4FirewallEnabled": True,
-        "isIPv6FirewallEnabled": True,
-        "blockMulticast": False,
-        "blockNATRedirection": False,
-        "blockIDENT": True,
-        "blockAnonymousRequests": True,
-        "blockIPSec": False,
-        "blockPPTP": True,
-        "blockL2TP": False,
-    },
-}
+_JNAP = {"result": "OK", "output": {**FIELDS, "blockPPTP": True}}
 _LUCI = {
     "success": True,
     "data": {

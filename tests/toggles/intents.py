@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from compiler.model.device import Device, Fact, Role, Zone
 from compiler.model.effect import Probe
 from compiler.model.finding import Place
-from compiler.model.intent import Action, Decision, Intent, Limits, Origin
+from compiler.model.intent import Action, Decision, Intent, Limits
 from compiler.model.protocol import (
     AH,
-    BOTH_FAMILIES,
     ESP,
     GRE,
     TCP,
@@ -22,18 +21,8 @@ from compiler.model.protocol import (
     Family,
     Flow,
     Helper,
-    PortRange,
 )
-
-V4 = frozenset({Family.IPV4})
-ORIGIN = Origin(Place("policy.yml", 3, 5), "a play")
-
-
-def flow(name: str, layer4: int, *ports: int, carried: bool = False) -> Flow:
-    families = V4 if name.startswith("pptp") else BOTH_FAMILIES
-    ranges = tuple(PortRange(port, port) for port in ports)
-    return Flow(name, name.partition(".")[0], layer4, ranges, families, carried=carried)
-
+from tests.model.flows import ORIGIN, V4, flow
 
 HELPER = Helper("pptp", TCP, 1723, ("nf_conntrack_pptp",), V4)
 FLOWS: Mapping[str, tuple[Flow, ...]] = MappingProxyType(

@@ -25,7 +25,8 @@ from compiler.toggles.family import (
 )
 from compiler.toggles.nvram import NvramForm
 from compiler.toggles.target import ToggleTarget
-from tests.toggles.intents import FLOWS, block, decision, device, flow, intent, let, probe
+from tests.model.flows import flow
+from tests.toggles.intents import FLOWS, block, decision, device, intent, let, probe
 
 ABILITIES = Capabilities(
     reads=True, writes=True, pushes="ssh", rolls_back="", helper="", ipv6="", running_tunnels=""

@@ -15,7 +15,8 @@ from compiler.model.protocol import UDP
 from compiler.vyatta.settings import VyattaSettings
 from compiler.vyatta.target import VyattaTarget
 from targets.vyos import TARGET as VYOS
-from tests.targets.openwrt.support import ORIGIN, decision, flow, intent, intents
+from tests.model.flows import ORIGIN, flow
+from tests.targets.openwrt.support import decision, intent, intents
 from tests.vyatta.support import KINDS, configs, vyos
 
 kinds = pytest.mark.parametrize(("target", "device"), KINDS, ids=["1.4", "1.3", "edge", "attach"])

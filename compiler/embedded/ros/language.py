@@ -8,18 +8,13 @@ from collections import ChainMap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from compiler.embedded.ros.menus import REQUIRED, Entry, Menus
+from compiler.embedded.ros.menus import REQUIRED, Entry, Menus, addressed
+from compiler.embedded.ros.values import COMPUTED, SIGNS, Value, joined, listed, operated
 from compiler.embedded.ros.words import ScriptError, statements, unescaped, words
 
-Value = str | list[str]
 #: Variables, the innermost block's first.
 Scope = ChainMap[str, Value]
-_VERBS = frozenset(
-    ("add", "set", "remove", "move", "enable", "disable", "print", "export", "find", "get", "run")
-)
 _MOST_DEPTH = 20
-_TIME = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+):(\d+):(\d+)|(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?)")
-_UNITS = (604_800, 86_400, 3600, 60, 1, 3600, 60, 1)
 #: What an entry that never had a property says of it.
 _UNSET = {"run-count": "0"}
 _CONDITION = re.compile(r"([a-z0-9-]+)(!=|=|~|!~)(.*)", re.DOTALL)
@@ -66,28 +61,28 @@ class Machine:
             self._block(found[0], variables)
             return ""
         if found[0].startswith(":"):
-            return _joined(self._colon(found, variables))
-        menu, rest = _menu(self.here, found)
+            return joined(self._colon(found, variables))
+        menu, rest = addressed(self.here, found)
         if not rest:
             self.here = menu
             return ""
-        return _joined(self._command(menu, rest, variables))
+        return joined(self._command(menu, rest, variables))
 
     def _colon(self, found: list[str], variables: Scope) -> Value:
         word, *rest = found
-        if word in _VALUES:
-            return _VALUES[word](*(self.value(part, variables) for part in rest))
+        if word in COMPUTED:
+            return COMPUTED[word](*(self.value(part, variables) for part in rest))
         named = dict(part.split("=", 1) for part in rest if re.match(r"[a-z-]+=", part))
         match word:
             case ":put":
-                self.output.append(_joined(self.value(rest[0], variables)))
+                self.output.append(joined(self.value(rest[0], variables)))
             case ":error":
-                raise ScriptError(_joined(self.value(rest[0], variables)))
+                raise ScriptError(joined(self.value(rest[0], variables)))
             case ":if":
                 held = self._holds(rest[0], variables)
                 self._block(named.get("do" if held else "else", ""), variables)
             case ":foreach":
-                for each in _listed(self.value(named["in"], variables)):
+                for each in listed(self.value(named["in"], variables)):
                     self._block(named["do"], variables.new_child({rest[0]: each}))
             case ":do":
                 self._attempt(rest[0], named, variables)
@@ -117,28 +112,28 @@ class Machine:
             inside = words(text[1:-1])
             if inside[0].startswith(":"):
                 return self._colon(inside, variables)
-            menu, rest = _menu(self.here, inside)
+            menu, rest = addressed(self.here, inside)
             return self._command(menu, rest, variables)
         if text.startswith("(") and text.endswith(")"):
             return self._expression(words(text[1:-1]), variables)
         if text.startswith('"'):
-            known = {name: _joined(value) for name, value in variables.items()}
+            known = {name: joined(value) for name, value in variables.items()}
             return unescaped(text[1:-1], known)
         if text.startswith("$"):
             return variables.get(text[1:], "")
         return text
 
     def _holds(self, text: str, variables: Scope) -> bool:
-        return _joined(self.value(text, variables)) in ("true", "yes")
+        return joined(self.value(text, variables)) in ("true", "yes")
 
     def _expression(self, parts: list[str], variables: Scope) -> Value:
         """Evaluate what stands in parentheses; the sign that binds least is split at first."""
-        for signs in _SIGNS:
+        for signs in SIGNS:
             at = next((n for n in reversed(range(len(parts))) if parts[n] in signs), -1)
             if at > 0:
                 left = self._expression(parts[:at], variables)
                 right = self._expression(parts[at + 1 :], variables)
-                return _operated(_joined(left), parts[at], _joined(right))
+                return operated(joined(left), parts[at], joined(right))
         if len(parts) != 1:
             raise ScriptError("syntax error: expected an operator")
         return self.value(parts[0], variables)
@@ -208,7 +203,7 @@ class Machine:
     def _properties(self, arguments: list[str], variables: Scope) -> dict[str, str]:
         pairs = (part.partition("=") for part in arguments)
         found = {key: (self.value(text, variables) if e else "") for key, e, text in pairs}
-        return {key: _joined(value) for key, value in found.items() if key}
+        return {key: joined(value) for key, value in found.items() if key}
 
     def _ids(self, menu: str, word: str, variables: Scope) -> list[str]:
         """Give the ids that a word means: a list, a place, or a name.
@@ -219,7 +214,7 @@ class Machine:
         entries = self.menus.of(menu)
         value = self.value(word, variables)
         found = []
-        for each in _listed(value):
+        for each in listed(value):
             named = [n for n, entry in entries.items() if entry.get("name") == each]
             if each in entries:
                 found.append(each)
@@ -248,7 +243,7 @@ class Machine:
             name = condition.lstrip("!")
             return (entry.get(name) == "yes") != condition.startswith("!")
         name, sign, text = match.groups()
-        value, wanted = entry.get(name, ""), _joined(self.value(text, variables))
+        value, wanted = entry.get(name, ""), joined(self.value(text, variables))
         if sign in ("~", "!~"):
             return bool(re.search(wanted, value)) == (sign == "~")
         return (value == wanted) == (sign == "=")
@@ -257,26 +252,17 @@ class Machine:
         plain = [word for word in rest if "=" not in word]
         named = self._properties([word for word in rest if "=" in word], variables)
         if (menu, plain[:1]) == ("/", ["import"]):
-            name = named.get("file-name") or _joined(self.value((plain[1:] or [""])[0], variables))
+            name = named.get("file-name") or joined(self.value((plain[1:] or [""])[0], variables))
             self.run(self.read(name))
             self.output.append("\nScript file loaded and executed successfully")
             return ""
         if plain[:1] == ["export"]:
             self.output += [_header(), *self.menus.export(menu if menu != "/" else "")]
             return ""
-        answer = self.system(menu, [_joined(self.value(p, variables)) for p in plain], named)
+        answer = self.system(menu, [joined(self.value(p, variables)) for p in plain], named)
         if answer is None:
             raise ScriptError(f"bad command name {menu.rpartition(' ')[2].lstrip('/') or rest[0]}")
         return answer
-
-
-def _joined(value: Value) -> str:
-    return ";".join(value) if isinstance(value, list) else value
-
-
-def _picked(value: Value, at: Value) -> str:
-    number = int(_joined(at))
-    return value[number] if number < len(value) else ""
 
 
 def _header() -> str:
@@ -298,96 +284,8 @@ def _where(word: str, name: str, variables: Scope) -> dict[str, Value]:
     return maps[-1] if found is None else found
 
 
-def _parsed(text: str) -> str:
-    """See that a text can be split into commands, those in blocks too."""
-    for statement in statements(text):
-        for part in words(statement):
-            inside = part.partition("=")[2] if re.match(r"[a-z-]+={", part) else part
-            if inside.startswith("{") and inside.endswith("}"):
-                _parsed(inside[1:-1])
-    return "(code)"
-
-
-def seconds_of(text: str) -> float | None:
-    """Give what a number or a time is in seconds; ``None``: it is neither."""
-    if text.isdecimal():
-        return float(text)
-    match = _TIME.fullmatch(text)
-    if match is None or not any(match.groups()):
-        return None
-    parts = zip(match.groups(), _UNITS, strict=True)
-    return float(sum(int(part) * unit for part, unit in parts if part))
-
-
-def _to_time(value: Value) -> str:
-    if seconds_of(_joined(value)) is None:
-        raise ScriptError("failure: this is no time")
-    return _joined(value)
-
-
-#: Signs between two values, from what binds least.
-_SIGNS = (("or", "||"), ("and", "&&"), ("=", "!=", "<", ">", "~"), (".", "+"))
-
-
-def _operated(left: str, sign: str, right: str) -> str:
-    if sign == ".":
-        return left + right
-    one, two = seconds_of(left), seconds_of(right)
-    if sign in ("<", ">", "+") and (one is None or two is None):
-        raise ScriptError(f"failure: cannot compute {sign} of these")
-    if sign == "+":
-        return f"{(one or 0) + (two or 0):.0f}" + (
-            "" if left.isdecimal() and right.isdecimal() else "s"
-        )
-    true = ("true", "yes")
-    held = {
-        "=": left == right,
-        "!=": left != right,
-        "<": (one or 0) < (two or 0),
-        ">": (one or 0) > (two or 0),
-        "and": left in true and right in true,
-        "&&": left in true and right in true,
-        "or": left in true or right in true,
-        "||": left in true or right in true,
-        "~": sign == "~" and bool(re.search(right, left)),
-    }
-    return "true" if held[sign] else "false"
-
-
-#: Commands with a value.
-_VALUES: dict[str, Callable[..., Value]] = {
-    ":len": lambda value: str(len(value)),
-    ":pick": _picked,
-    ":tostr": _joined,
-    ":tonum": _joined,
-    ":totime": _to_time,
-    ":parse": lambda value: _parsed(_joined(value)),
-}
 #: Commands that do nothing here.
 _QUIET = (":delay", ":log")
-
-
-def _menu(here: str, found: list[str]) -> tuple[str, list[str]]:
-    """Split the menu off a command: ``/ip firewall filter add`` or ``/ip/firewall/filter/add``."""
-    first = found[0]
-    if not first.startswith("/"):
-        return here or "/", found
-    steps = [part for part in first.split("/") if part]
-    rest = found[1:]
-    if steps and (steps[-1] in _VERBS or steps[-1] in ("import", "reboot")):
-        rest = [steps.pop(), *rest]
-    else:
-        while rest and rest[0] not in _VERBS and f"/{' '.join([*steps, rest[0]])}" in _PREFIXES:
-            steps.append(rest[0])
-            rest = rest[1:]
-    return f"/{' '.join(steps)}", rest
-
-
-_PREFIXES = frozenset(
-    " ".join(menu.split(" ")[:length])
-    for menu in (*REQUIRED, "/system resource", "/system backup", "/system identity")
-    for length in range(1, len(menu.split(" ")) + 1)
-)
 
 
 def _groups(stated: list[str]) -> list[list[str]]:
@@ -399,9 +297,3 @@ def _groups(stated: list[str]) -> list[list[str]]:
         elif word != "and":
             found[-1].append(word)
     return found
-
-
-def _listed(value: Value) -> list[str]:
-    if isinstance(value, list):
-        return value
-    return [each for each in value.split(";") if each]

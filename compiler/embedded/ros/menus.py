@@ -31,7 +31,16 @@ _ORDERED = ("/ip firewall filter", "/ip firewall nat", "/ip firewall raw", "/ipv
 _FIXED = ("/interface", "/ip firewall service-port", "/ip firewall connection")
 _HIDDEN = ("/ip firewall connection", "/file", "/interface")
 _UNIQUE = ("/interface list", "/system scheduler", "/system script", "/file")
+_VERBS = frozenset(
+    ("add", "set", "remove", "move", "enable", "disable", "print", "export", "find", "get", "run")
+)
 _SERVICES = {"ftp": "21", "tftp": "69", "irc": "6667", "h323": "", "sip": "5060,5061", "pptp": ""}
+#: How a menu's name can begin.
+_PREFIXES = frozenset(
+    " ".join(menu.split(" ")[:length])
+    for menu in (*REQUIRED, "/system resource", "/system backup", "/system identity")
+    for length in range(1, len(menu.split(" ")) + 1)
+)
 
 Entry = dict[str, str]
 
@@ -135,6 +144,22 @@ def _lines(menu: str, entries: dict[str, Entry]) -> Iterator[str]:
                 yield f"set {entry['name']} disabled={entry['disabled']}"
             continue
         yield "add " + " ".join(f"{key}={quoted(value)}" for key, value in stated.items())
+
+
+def addressed(here: str, found: list[str]) -> tuple[str, list[str]]:
+    """Split the menu off a command: ``/ip firewall filter add`` or ``/ip/firewall/filter/add``."""
+    first = found[0]
+    if not first.startswith("/"):
+        return here or "/", found
+    steps = [part for part in first.split("/") if part]
+    rest = found[1:]
+    if steps and (steps[-1] in _VERBS or steps[-1] in ("import", "reboot")):
+        rest = [steps.pop(), *rest]
+    else:
+        while rest and rest[0] not in _VERBS and f"/{' '.join([*steps, rest[0]])}" in _PREFIXES:
+            steps.append(rest[0])
+            rest = rest[1:]
+    return f"/{' '.join(steps)}", rest
 
 
 def factory(interfaces: tuple[str, ...]) -> Menus:

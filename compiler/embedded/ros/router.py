@@ -8,14 +8,16 @@ import contextlib
 import json
 import re
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
 import asyncssh
 
 from compiler.embedded.faults import Fault, FlashFull, PowerCut, ReadOnlyFlash, SlowFlash, ToolFails
-from compiler.embedded.ros.language import Machine, seconds_of
+from compiler.embedded.ros.language import Machine
 from compiler.embedded.ros.menus import Entry, Menus, factory
+from compiler.embedded.ros.values import seconds_of
 from compiler.embedded.ros.words import ScriptError
 from compiler.embedded.router import Router
 
@@ -43,7 +45,14 @@ class RosRouter(Router):
         self._lost = False
         self._release: str = self._values["release"] or self._family.release
 
-    async def _start(self) -> None:
+    def actions(self) -> dict[str, Callable[..., Awaitable[Any]]]:
+        """Give what can be asked."""
+        found = super().actions()
+        found.update(read=self._read, write=self._write, run=self._command)
+        return found
+
+    async def start(self) -> None:
+        """Boot: what is only in RAM is gone, and the timers run that shall at startup."""
         self._began = time.monotonic()
         self._lost = False
         self._menus.of("/ip firewall connection").clear()
@@ -55,7 +64,8 @@ class RosRouter(Router):
             if number in self._menus.of("/system scheduler"):
                 self._arm(number)
 
-    async def _stop(self) -> None:
+    async def stop(self) -> None:
+        """Stop the timers."""
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
@@ -132,8 +142,8 @@ class RosRouter(Router):
         return self._script(text)
 
     def _self_reboot(self) -> None:
-        self._faults = [fault for fault in self._faults if not isinstance(fault, PowerCut)]
-        self._keep(asyncio.ensure_future(self._again(0.2)))
+        self._faults.end(PowerCut)
+        self._power.restart()
 
     def _script(self, text: str) -> str:
         if self._lost:
@@ -227,9 +237,9 @@ class RosRouter(Router):
             raise ScriptError("no such file")
         return path.read_text(errors="surrogateescape")
 
-    async def _console(self, command: str, stdin: str) -> dict[str, Any]:
+    async def _command(self, command: str, stdin: str) -> dict[str, Any]:
         del stdin
-        await self._on()
+        await self._power.on()
         return {"status": 0, "stdout": self.execute(command), "stderr": ""}
 
     async def _read(self, path: str) -> str:
@@ -246,16 +256,13 @@ class RosRouter(Router):
         return str(self._folder)
 
     async def _state(self) -> dict[str, Any]:
-        await self._on()
+        await self._power.on()
         return {
             "log": self._log,
             "loaded": "".join(f"{line}\n" for line in self._menus.export()),
             "nvram": {},
             "nvram_flash": {},
-            "up": self._up,
-            "boots": self._boots,
-            "connections": self._count,
-            "open": len(self._open),
+            **self._counted(),
             "processes": [f"timer {len(self._timers)}"] if self._timers else [],
         }
 

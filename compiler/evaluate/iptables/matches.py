@@ -46,7 +46,8 @@ def _statement(compile_: _Compiler | None, option: Option, family: str, group: G
     if compile_ is None:
         if group.name in _AT_TIMES:
             return Perhaps(f"-m {group}: it holds at times")
-        return Perhaps(f"{f'-m {group.name} ' if group.name else ''}{option} is not understood")
+        told = f"{f'-m {group.name} ' if group.name else ''}{option} is not understood"
+        return Perhaps(told, kernel=group.name in _BY_THE_PACKET)
     try:
         test = compile_(option, family)
     except (ValueError, KeyError, IndexError):
@@ -78,6 +79,10 @@ def _reverse_path(group: Group) -> Test:
 _AT_TIMES = frozenset(
     {"limit", "hashlimit", "recent", "connlimit", "quota", "statistic", "time", "connbytes"}
 )
+
+
+#: Matches that are not understood here, and that look at nothing but the packet's own bytes.
+_BY_THE_PACKET = frozenset({"u32", "bpf", "dscp", "tos"})
 
 
 def _holds(read: Reader, *spans: Span) -> Test:

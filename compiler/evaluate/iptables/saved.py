@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from compiler.evaluate.iptables.load import load_iptables
+from compiler.evaluate.loadable import Texts
 from compiler.evaluate.walk import Ruleset
 from compiler.model.finding import Code, Finding, Severity
 
@@ -28,6 +29,7 @@ class Saved:
 
     ruleset: Ruleset
     findings: tuple[Finding, ...] = ()
+    texts: Texts = field(default_factory=Texts)
 
 
 def is_saved(text: str) -> bool:
@@ -48,7 +50,8 @@ def load(text: str) -> Saved:
         told = hidden[0].removeprefix("# ").strip()
         findings.append(Finding(Code.A803, told, Severity.WARNING))
         ruleset = replace(ruleset, hidden=f"there are rules that the listing does not hold: {told}")
-    return Saved(ruleset, tuple(findings))
+    texts = Texts(iptables=parts.get("ip", ""), ip6tables=parts.get("ip6", ""))
+    return Saved(ruleset, tuple(findings), texts)
 
 
 def families(text: str) -> tuple[dict[str, str], list[Finding]]:

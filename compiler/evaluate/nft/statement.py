@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from compiler.evaluate.nft import constant as c
+from compiler.evaluate.nft.bytes import by_the_packet
 from compiler.evaluate.nft.headers import HEADERS
 from compiler.evaluate.nft.match import match, value, verdict, verdict_map
 from compiler.evaluate.nft.objects import Scope
@@ -46,7 +47,7 @@ def _statement(data: Any, scope: Scope) -> Statement | None:
     except _MALFORMED:
         reason = f"this is not understood: {write(data)}"
     if isinstance(data, dict) and "match" in data:
-        return Perhaps(reason)
+        return Perhaps(reason, kernel=by_the_packet(data["match"]))
     return opaque(reason)
 
 

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from hashlib import sha256
 from itertools import count
-from types import TracebackType
 from typing import Self
 
 from compiler.model.device import Address
@@ -107,12 +106,7 @@ class Lab:
         """Close it at the end of a block."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Take everything down."""
         self.close()
 

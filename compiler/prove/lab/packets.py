@@ -32,6 +32,7 @@ class Packet:
     sequence: int = 1000
     acknowledged: int = 0
     tos: int = 0
+    ttl: int = 64
 
     def answer(self, token: int, payload: bytes = b"", flags: int = SYN_ACK) -> Packet:
         """Give a reply to this packet as it arrived."""
@@ -57,12 +58,13 @@ class Packet:
         body = self._body()
         if self.source.version == 4:
             head = struct.pack(
-                "!BBHHHBBH4s4s", 0x45, self.tos, 20 + len(body), self.token, 0, 64, self.layer4, 0,
-                self.source.packed, self.destination.packed,
+                "!BBHHHBBH4s4s", 0x45, self.tos, 20 + len(body), self.token, 0, self.ttl,
+                self.layer4, 0, self.source.packed, self.destination.packed,
             )  # fmt: skip
             return head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + body
         return (
-            struct.pack("!IHBB", 6 << 28 | self.tos << 20 | self.token, len(body), self.layer4, 64)
+            struct.pack("!I", 6 << 28 | self.tos << 20 | self.token)
+            + struct.pack("!HBB", len(body), self.layer4, self.ttl)
             + self.source.packed
             + self.destination.packed
             + body

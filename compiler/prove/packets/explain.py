@@ -113,9 +113,9 @@ def _reason(lab: Lab, tracer: Tracer, course: Course, flow: str) -> Loss:
         return Loss("", "", "it went well the second time: something else was in its way")
     way = course.talk.way_of(lost.step.by)
     path = tracer.paths.get(lost.token)
-    because = lost.wrong or _lost_because(lost, path)
+    because = lost.wrong or lost_because(lost, path)
     without = _without_helper(lab, course, flow)
-    return Loss(lost.step.says, way, f"{without}; {because}" if without else because, _rule(path))
+    return Loss(lost.step.says, way, f"{without}; {because}" if without else because, rule_of(path))
 
 
 def _without_helper(lab: Lab, course: Course, flow: str) -> str:
@@ -133,7 +133,8 @@ def _without_helper(lab: Lab, course: Course, flow: str) -> str:
     return f"the NAT helper '{helper.name}' is not at work: control connects, data is lost"
 
 
-def _lost_because(lost: Lost, path: Path | None) -> str:
+def lost_because(lost: Lost, path: Path | None) -> str:
+    """Say what the router did with a packet that did not come through."""
     what = "the answer" if lost.step.by is Side.SERVER else "it"
     if path is None:
         return f"{what} does not come to the router's rules"
@@ -148,7 +149,8 @@ def _lost_because(lost: Lost, path: Path | None) -> str:
     return f"{what} is not handed on after '{path.hooks[-1] if path.hooks else 'nothing'}'"
 
 
-def _rule(path: Path | None) -> str:
+def rule_of(path: Path | None) -> str:
+    """Give the rule that dropped a packet, with its chain; empty where none did."""
     if path is None or not path.dropped_in:
         return ""
     return f"{path.dropped_in}: {path.rule}"
@@ -171,5 +173,5 @@ def _survival(tracer: Tracer, packets: Iterable[tuple[Side, int]], wanted: Actio
             return _let_through(path, "data of a running tunnel", way)
         if wanted is Action.PASS and path is not None and path.dropped_in:
             because = f"'{path.dropped_in}' drops it"
-            return Loss("data of a running tunnel", way, because, _rule(path))
+            return Loss("data of a running tunnel", way, because, rule_of(path))
     return Loss("data of a running tunnel", "", "")

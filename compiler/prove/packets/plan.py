@@ -61,9 +61,23 @@ def plan(device: Device, intent: Intent) -> Plan:
     Raises:
         ProofError: E803, an interface's name or their number is beyond a lab.
     """
+    return laid_out(device, _mentioned(intent))
+
+
+def is_interface(name: str) -> bool:
+    """Tell whether a lab can have an interface of this name."""
+    return _INTERFACE.fullmatch(name) is not None and name not in _RESERVED
+
+
+def laid_out(device: Device, mentioned: Iterable[Network]) -> Plan:
+    """Lay out a lab whose own addresses nobody mentions.
+
+    Raises:
+        ProofError: E803, an interface's name or their number is beyond a lab.
+    """
     names = [name for zone in device.zones for name in interfaces(zone)]
     for name in names:
-        if not _INTERFACE.fullmatch(name) or name in _RESERVED:
+        if not is_interface(name):
             message = f"a lab cannot have an interface {name[:40]!a}"
             raise ProofError.of(Code.E803, message, device.place, host=device.name)
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -74,7 +88,8 @@ def plan(device: Device, intent: Intent) -> Plan:
     if len(wans) > len(_TOS) or not wans or not device.lan_zones:
         message = f"a lab has a LAN and 1 to {len(_TOS)} WAN interfaces, not {len(wans)}"
         raise ProofError.of(Code.E803, message, device.place, host=device.name)
-    pool = _Pool(_mentioned(device, intent))
+    own = [network for zone in device.zones for network in zone.networks]
+    pool = _Pool([*own, *mentioned])
     layout = Layout(tuple(_lans(device, pool)), tuple(_wans(wans, pool)))
     return Plan(layout, *(tuple(pool.servers(version)) for version in (4, 6)))
 
@@ -84,14 +99,13 @@ def interfaces(zone: Zone) -> tuple[str, ...]:
     return zone.devices or (zone.name,)
 
 
-def _mentioned(device: Device, intent: Intent) -> list[Network]:
-    """Give every network that a zone or the policy speaks of."""
+def _mentioned(intent: Intent) -> list[Network]:
+    """Give every network that the policy speaks of."""
     limits = [decision.limits for decision in intent.decisions]
-    own = [network for zone in device.zones for network in zone.networks]
     told = [network for one in limits for network in (*one.destinations, *one.sources)]
     served = [ip_network(exposure.to) for exposure in intent.exposures]
     peers = [network for exposure in intent.exposures for network in exposure.sources]
-    return [*own, *told, *served, *peers]
+    return [*told, *served, *peers]
 
 
 class _Pool:

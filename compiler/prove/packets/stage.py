@@ -180,10 +180,11 @@ class Stage:
         peer = course.sent.get((step.flow, step.by.other), 0)
         size = 1 if step.flags in (SYN, SYN_ACK) else len(body)
         course.sent[key] = sequence + size
+        ours = step.by is Side.CLIENT and not talk.inbound
         return Packet(
             wanted.flow.layer4, source, called, self._lab.token(), *ports, body, step.flags,
             sequence, 0 if step.flags == SYN else peer,
-            talk.wan.tos if step.by is Side.CLIENT and not talk.inbound else 0,
+            talk.wan.tos if ours else 0, talk.ttl if ours else 64,
         )  # fmt: skip
 
     def _deliver(self, some: Sequence[tuple[Course, Packet, Side]]) -> dict[int, Packet]:
@@ -252,7 +253,7 @@ def _host(talk: Talk, side: Side) -> str:
 
 def _untranslated(talk: Talk, step: Step, came: Packet) -> str:
     """Say what NAT left undone: over IPv4, the internet must see the router's address alone."""
-    if talk.family is not Family.IPV4:
+    if talk.family is not Family.IPV4 or talk.routed:
         return ""
     if not talk.inbound and step.by is Side.CLIENT and came.source != talk.wan.ipv4:
         return "it leaves with the client's own address: nothing translates it"

@@ -31,7 +31,8 @@ class Talk:
     """One exchange between a client and a server, which are hosts of the lab.
 
     ``called`` is the address that the client sends to; over IPv4 an exposed server is called at the
-    router's. ``short``: only the first line each way, for borders of limits.
+    router's. ``short``: only the first line each way, for borders of limits. ``ttl`` is what the
+    client sends with; ``routed``: nobody says that the router hides its clients.
     """
 
     number: int
@@ -48,6 +49,8 @@ class Talk:
     source_port: int
     wanted: Mapping[str, Wanted] = field(default_factory=dict)
     short: bool = False
+    ttl: int = 64
+    routed: bool = False
 
     @property
     def inbound(self) -> bool:

@@ -136,15 +136,11 @@ class Talks:
         self, source: Address, called: Address, flow: Flow, *, far: bool = True
     ) -> bool:
         """Leave out what no router forwards, whatever its rules."""
-        reason = ""
-        if flow.layer4 in _NOT_SENT:
-            reason = "packets that IP itself answers"
-        elif any(_special(address) for address in (source, called)):
-            reason = "addresses that no router forwards"
-        elif far and any(called in n for n in self._own if n.version == called.version):
-            reason = "destinations inside the LAN"
-        elif {source, called} & self._plan.layout.router_addresses:
-            reason = "the router's own addresses"
+        reason = unsendable(source, called, flow)
+        if far and any(called in n for n in self._own if n.version == called.version):
+            reason = reason or "destinations inside the LAN"
+        if {source, called} & self._plan.layout.router_addresses:
+            reason = reason or "the router's own addresses"
         self._count(reason, 1)
         return not reason
 
@@ -229,6 +225,15 @@ class Talks:
                         self._number, Kind.SIGNATURE, plain(flow), family, client.name, INTERNET,
                         lan.zone, lan.interface, wan, source, called, self._any_port(), wanted,
                     )  # fmt: skip
+
+
+def unsendable(source: Address, called: Address, flow: Flow) -> str:
+    """Say why a packet meets no rule of any router that forwards it; empty where it does."""
+    if flow.layer4 in _NOT_SENT:
+        return "packets that IP itself answers"
+    if _special(source) or _special(called):
+        return "addresses that no router forwards"
+    return ""
 
 
 def _special(address: Address) -> bool:

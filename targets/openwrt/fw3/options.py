@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from targets.openwrt.fw4 import values as v
+from targets.openwrt.fw4.addresses import Address, addresses
 from targets.openwrt.fw4.schema import Vanishes
 from targets.openwrt.fw4.state import PROTOCOLS
 from targets.openwrt.networks import Networks
@@ -35,7 +36,7 @@ class Protocol:
 class End:
     """An address to match: ``None`` matches all, and so does a name that nothing resolves."""
 
-    address: v.Address | None = None
+    address: Address | None = None
     doubt: str = ""
 
     def of(self, family: int) -> bool:
@@ -181,7 +182,7 @@ def end(section: Section, option: str, networks: Networks) -> End:
 
 
 def _ends(text: str, networks: Networks) -> Iterator[End]:
-    read = v.addresses(text, networks)
+    read = addresses(text, networks)
     if read is None:
         yield End(doubt=f"what '{text}' stands for is not known")
     elif read.doubt:

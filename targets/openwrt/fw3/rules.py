@@ -8,6 +8,7 @@ from itertools import product
 from targets.openwrt.fw3 import options as o
 from targets.openwrt.fw4 import nft
 from targets.openwrt.fw4 import values as v
+from targets.openwrt.fw4.ruleset import Rule
 from targets.openwrt.fw4.schema import Vanishes
 from targets.openwrt.fw4.state import State, Zone, ZoneName
 from targets.openwrt.uci import Section
@@ -69,7 +70,7 @@ def add_forwarding(state: State, origin: str, section: Section) -> None:
         else:
             last.leads_to.add("accept")
             parts.append(nft.jump(f"accept_to_{last.name}"))
-        state.add(f"forward_{first.name}" if first else "forward", nft.Rule(tuple(parts), told))
+        state.add(f"forward_{first.name}" if first else "forward", Rule(tuple(parts), told))
 
 
 def families(stated: int, *zones: Zone | None) -> list[int]:
@@ -108,7 +109,7 @@ def add(state: State, origin: str, section: Section) -> None:
                 parts += _devices(section, target, first, last)
                 parts += [*end, *_target(state, section, target, source, destination)]
                 told = f"{origin} {target.upper()}"
-                state.add(chain, nft.Rule(tuple(parts), told, ""))
+                state.add(chain, Rule(tuple(parts), told, ""))
 
 
 def _check(state: State, section: Section, target: str, source: ZoneName | None) -> None:
@@ -299,7 +300,7 @@ def add_redirect(state: State, origin: str, section: Section) -> None:
             parts += [*_doubts(section), *_mark(section)]
             parts.append(_dnat(inner, named.get("dest_port") or named.get("src_dport"), protocol))
             chain = f"dstnat_{source.zone.name}"
-            state.add(chain, nft.Rule(tuple(parts), f"{origin} DNAT"))
+            state.add(chain, Rule(tuple(parts), f"{origin} DNAT"))
     _reflect(state, origin, section, source.zone, outer)
 
 
@@ -325,4 +326,4 @@ def _reflect(state: State, origin: str, section: Section, source: Zone, outer: o
         parts = (*_head(4, o.Protocol(None), o.End(), outer),
                  nft.doubt("whether it is reflected here is not known"),
                  nft.opaque("where a reflection leads is not known"))  # fmt: skip
-        state.add(f"dstnat_{found.zone.name}", nft.Rule(parts, f"{origin} reflection"))
+        state.add(f"dstnat_{found.zone.name}", Rule(parts, f"{origin} reflection"))

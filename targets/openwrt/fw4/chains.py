@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from targets.openwrt.fw4 import nft
+from targets.openwrt.fw4.addresses import address_parts, groups, split
 from targets.openwrt.fw4.includes import helpers_used
-from targets.openwrt.fw4.nft import Chain, Hook, Rule, Ruleset
-from targets.openwrt.fw4.state import State, Zone, address_parts, groups, split
+from targets.openwrt.fw4.ruleset import TABLE, Chain, Helper, Hook, Rule, Ruleset
+from targets.openwrt.fw4.state import State, Zone
 from targets.openwrt.fw4.zones import matches
 
 #: Loopback devices get their helpers and notrack rules in the output hook.
@@ -15,12 +16,12 @@ _LOOPBACK = "lo"
 _VERDICTS = ("accept", "reject", "drop")
 
 
-def ruleset(state: State, table: str = nft.TABLE) -> Ruleset:
+def ruleset(state: State, table: str = TABLE) -> Ruleset:
     """Put the path of forwarded packets together: prerouting, forward, postrouting."""
     chains = tuple(_chains(state))
     rules = [rule for chain in chains for rule in chain.rules]
     used = dict.fromkeys(helpers_used(iter(rules)))
-    helpers = tuple(nft.Helper(name, state.helpers[name].layer4) for name in used)
+    helpers = tuple(Helper(name, state.helpers[name].layer4) for name in used)
     return Ruleset(chains, helpers, tuple(found.set for found in state.sets.values()), table)
 
 

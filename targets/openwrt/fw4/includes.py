@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
 
-from targets.openwrt import signatures
-from targets.openwrt.fw4 import nft
+from targets.openwrt.fw4 import nft, signatures
+from targets.openwrt.fw4.ruleset import Rule, Set
 from targets.openwrt.fw4.schema import Vanishes
 from targets.openwrt.fw4.state import SetFound, State
 from targets.openwrt.fw4.values import port
@@ -42,7 +42,7 @@ def add_include(state: State, origin: str, options: dict[str, Any]) -> None:
         where.setdefault(chain, []).extend(signatures.rules(marks, origin))
         return
     part = nft.opaque(f"what {path} holds is not known")
-    where.setdefault(chain, []).append(nft.Rule((part,), origin))
+    where.setdefault(chain, []).append(Rule((part,), origin))
 
 
 def add_set(state: State, origin: str, options: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ def add_set(state: State, origin: str, options: dict[str, Any]) -> None:
     changes = (
         not entries or None in entries or "loadfile" in options or int(options["timeout"]) >= 0
     )
-    found = nft.Set(options["name"], names, known, "net" in types, changes)
+    found = Set(options["name"], names, known, "net" in types, changes)
     if options["name"] in state.sets:
         state.refusals.append(f"{origin}: two sets have one name")
     related = family if {"ip", "net"} & set(types) else 0
@@ -107,7 +107,7 @@ def _part(word: str, type_: str, family: int, networks: bool) -> str:  # noqa: F
     return str(network) if networks else str(network.network_address)
 
 
-def helpers_used(rules: Iterator[nft.Rule]) -> Iterator[str]:
+def helpers_used(rules: Iterator[Rule]) -> Iterator[str]:
     """Name the helpers that rules assign."""
     for rule in rules:
         for part in rule.parts:

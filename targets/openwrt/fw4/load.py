@@ -7,10 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from targets.openwrt import signatures
-from targets.openwrt.fw4 import chains, includes, redirects, rules, schema, zones
+from targets.openwrt.fw4 import (
+    chains,
+    forwardings,
+    includes,
+    redirects,
+    rules,
+    schema,
+    signatures,
+    zones,
+)
 from targets.openwrt.fw4 import values as v
-from targets.openwrt.fw4.nft import Ruleset
+from targets.openwrt.fw4.ruleset import Ruleset
 from targets.openwrt.fw4.schema import Vanishes
 from targets.openwrt.fw4.state import Helper, State, Zone, ZoneName, label
 from targets.openwrt.networks import Networks
@@ -39,7 +47,7 @@ _ORDER: tuple[tuple[str, _Add], ...] = (
     ("ipset", includes.add_set),
     ("zone", zones.add),
     ("rule", rules.add),
-    ("forwarding", rules.add_forwarding),
+    ("forwarding", forwardings.add),
     ("redirect", redirects.add),
     ("nat", redirects.add_nat),
     ("include", includes.add_include),

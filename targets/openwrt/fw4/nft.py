@@ -1,14 +1,11 @@
-"""A ruleset in parts, printed twice: as text for ``nft -f``, and as nft lists it (JSON)."""
+"""Matches and statements of nft, each as text for ``nft -f`` and as nft lists it (JSON)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
-
-TABLE = "fw4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,144 +20,6 @@ class Part:
     doubt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule; ``origin`` names the section of the config that made it, if one did."""
-
-    parts: tuple[Part, ...]
-    origin: str = ""
-    comment: str = ""
-
-    @property
-    def doubts(self) -> tuple[str, ...]:
-        """Why nobody knows whether the rule matches."""
-        return tuple(part.doubt for part in self.parts if part.doubt)
-
-    def text(self) -> str:
-        """Print as a line of a chain."""
-        words = " ".join(part.text for part in self.parts)
-        return f"{words} comment {quoted(self.comment)}" if self.comment else words
-
-
-@dataclass(frozen=True, slots=True)
-class Hook:
-    """Where a base chain sits."""
-
-    type: str
-    name: str
-    priority: int
-    policy: str = "accept"
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """A chain of the table."""
-
-    name: str
-    rules: tuple[Rule, ...]
-    hook: Hook | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Set:
-    """A named set; ``changes``: programs fill it, so its elements say nothing certain."""
-
-    name: str
-    types: tuple[str, ...]
-    elements: tuple[tuple[str, ...], ...] = ()
-    interval: bool = False
-    changes: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Helper:
-    """A connection-tracking helper object."""
-
-    name: str
-    layer4: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ruleset:
-    """One table for both address families."""
-
-    chains: tuple[Chain, ...]
-    helpers: tuple[Helper, ...] = ()
-    sets: tuple[Set, ...] = ()
-    table: str = TABLE
-    rules: Mapping[int, Rule] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Number the rules in their order; a listing calls the numbers handles."""
-        numbered = dict(enumerate((rule for chain in self.chains for rule in chain.rules), 1))
-        object.__setattr__(self, "rules", numbered)
-
-    def text(self) -> str:
-        """Print for ``nft -f``.
-
-        Raises:
-            ValueError: a part of it is not known, so there is no text.
-        """
-        if any(rule.doubts for rule in self.rules.values()) or any(s.changes for s in self.sets):
-            raise ValueError("a ruleset that is not known in full has no text")
-        return "\n".join([f"table inet {self.table} {{", *self._body(), "}", ""])
-
-    def _body(self) -> Iterator[str]:
-        for helper in self.helpers:
-            yield f"\tct helper {helper.name} {{"
-            yield f'\t\ttype "{helper.name}" protocol {helper.layer4};'
-            yield "\t}"
-        for chain in self.chains:
-            yield f"\tchain {chain.name} {{"
-            if chain.hook:
-                hook = chain.hook
-                where = f"type {hook.type} hook {hook.name} priority {hook.priority}"
-                yield f"\t\t{where}; policy {hook.policy};"
-            for rule in chain.rules:
-                yield f"\t\t{rule.text()}"
-            yield "\t}"
-
-    def listing(self) -> str:
-        """Print as ``nft -j list ruleset`` does; unknown parts stand in it as words of our own."""
-        entries: list[dict[str, Any]] = [{"metainfo": {"json_schema_version": 1}}]
-        here = {"family": "inet", "table": self.table}
-        entries.append({"table": {"family": "inet", "name": self.table, "handle": 0}})
-        for helper in self.helpers:
-            object_ = {"name": helper.name, "type": helper.name, "protocol": helper.layer4}
-            entries.append({"ct helper": {**here, **object_, "l3proto": "inet"}})
-        entries += ({"set": {**here, **_listed(set_)}} for set_ in self.sets)
-        for chain in self.chains:
-            entries.append({"chain": {**here, "name": chain.name, **_hooked(chain.hook)}})
-        number = 0
-        for chain in self.chains:
-            for rule in chain.rules:
-                number += 1
-                expr = [dict(part.data) for part in rule.parts]
-                entries.append(
-                    {"rule": {**here, "chain": chain.name, "handle": number, "expr": expr}}
-                )
-        return json.dumps({"nftables": entries})
-
-
-def _hooked(hook: Hook | None) -> dict[str, Any]:
-    if hook is None:
-        return {}
-    return {"type": hook.type, "hook": hook.name, "prio": hook.priority, "policy": hook.policy}
-
-
-def _listed(set_: Set) -> dict[str, Any]:
-    flags = (["interval"] if set_.interval else []) + (["dynamic"] if set_.changes else [])
-    listed: dict[str, Any] = {
-        "name": set_.name,
-        "type": set_.types[0] if len(set_.types) == 1 else list(set_.types),
-        "flags": flags,
-    }
-    if set_.elements:
-        found = [[_element(part) for part in element] for element in set_.elements]
-        listed["elem"] = [e[0] if len(e) == 1 else {"concat": e} for e in found]
-    return listed
-
-
 def quoted(text: str) -> str:
     """Quote as fw4 does, which has no escape for a quotation mark."""
     return '"' + text.replace('"', "'") + '"'
@@ -171,7 +30,7 @@ def match(left: str, right: Sequence[str], *, negated: bool = False) -> Part:
     found = list(dict.fromkeys(right))
     words = [_written(left, word) for word in found]
     text = words[0] if len(words) == 1 else "{ " + ", ".join(words) + " }"
-    items = [_element(word) for word in found]
+    items = [element(word) for word in found]
     data = {
         "op": "!=" if negated else "==",
         "left": _operand(left),
@@ -305,14 +164,14 @@ def dnat(family: int, address: str, port: str) -> Part:
     shown = f"[{address}]" if family == 6 and port else address
     data: dict[str, Any] = {"family": "ip" if family == 4 else "ip6", "addr": address}
     if port:
-        data["port"] = _element(port)
+        data["port"] = element(port)
     return Part(f"dnat {shown}{':' if port else ''}{port}", {"dnat": data})
 
 
 def redirect(port: str) -> Part:
     """Send to the router itself."""
     text = f"redirect to {port}" if port else "redirect"
-    return Part(text, {"redirect": {"port": _element(port)} if port else None})
+    return Part(text, {"redirect": {"port": element(port)} if port else None})
 
 
 def _operand(left: str) -> dict[str, Any]:
@@ -328,7 +187,8 @@ def _written(left: str, word: str) -> str:
     return quoted(word) if left in ("iifname", "oifname", "ct helper") else word
 
 
-def _element(word: str) -> Any:
+def element(word: str) -> Any:
+    """List a number, prefix, range or word as nft does."""
     if word.isdecimal():
         return int(word)
     first, slash, length = word.partition("/")
@@ -336,7 +196,7 @@ def _element(word: str) -> Any:
         return {"prefix": {"addr": first, "len": int(length)}}
     first, dash, last = word.partition("-")
     if dash and _is_end(first) and _is_end(last):
-        return {"range": [_element(first), _element(last)]}
+        return {"range": [element(first), element(last)]}
     return word
 
 

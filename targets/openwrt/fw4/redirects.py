@@ -12,29 +12,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from targets.openwrt.fw4 import nft
-from targets.openwrt.fw4.rules import (
+from targets.openwrt.fw4.addresses import NOTHING, Split, address_parts, groups, split
+from targets.openwrt.fw4.matches import (
     PORTED,
+    checked_name,
     common_parts,
     family_of,
-    find_set,
     port_parts,
     ported,
+    set_and_protocols,
     set_part,
 )
+from targets.openwrt.fw4.ruleset import Rule
 from targets.openwrt.fw4.schema import Vanishes
-from targets.openwrt.fw4.state import (
-    LONGEST_NAME,
-    NOTHING,
-    SetFound,
-    Split,
-    State,
-    Zone,
-    ZoneName,
-    address_parts,
-    groups,
-    infer_family,
-    split,
-)
+from targets.openwrt.fw4.state import LONGEST_NAME, SetFound, State, Zone, ZoneName, infer_family
 from targets.openwrt.fw4.values import Ports, Protocol
 
 _REFLECTION = " (reflection)"
@@ -46,13 +37,8 @@ def add(state: State, origin: str, options: dict[str, Any]) -> None:
     Raises:
         Vanishes: fw4 skips it.
     """
-    name = options.get("name") or origin
-    state.check_name(origin, name)
-    state.check_log(origin, options.get("log"), name)
-    found = find_set(state, options)
-    protocols = list(options.get("proto", ()))
-    if found and "inet_service" in found.set.types:
-        protocols = ported(protocols)
+    name = checked_name(state, origin, options)
+    found, protocols = set_and_protocols(state, options)
     if options["target"] == "snat":
         _check_snat(options)
         return
@@ -126,7 +112,7 @@ class _Expansion:
     def _split(self, option: str) -> Split:
         return split(self.options.get(option))
 
-    def rules(self) -> Iterator[nft.Rule]:
+    def rules(self) -> Iterator[Rule]:
         sources, outer, inner = (self._split(o) for o in ("src_ip", "src_dip", "dest_ip"))
         for each in (sources, outer, inner):
             self.state.check_addresses(self.origin, each.v4 + each.v6)
@@ -151,7 +137,7 @@ class _Expansion:
             helper.family if helper else None,
         )
 
-    def _of(self, version: int, sources: Split, outer: Split, inner: Split) -> Iterator[nft.Rule]:
+    def _of(self, version: int, sources: Split, outer: Split, inner: Split) -> Iterator[Rule]:
         for saddrs in groups(sources.of(version)) if version else [NOTHING]:
             for daddrs in groups(outer.of(version)) if version else [NOTHING]:
                 parts = list(self._matches(version, not any(saddrs) and not any(daddrs)))
@@ -160,7 +146,7 @@ class _Expansion:
                     parts += address_parts(daddrs, version, "daddr")
                 parts += (nft.doubt(each.doubt) for each in (sources, outer) if each.doubt)
                 parts += self._end(version, inner)
-                yield nft.Rule(tuple(parts), f"{self.origin} DNAT", f"!fw4: {self.name}")
+                yield Rule(tuple(parts), f"{self.origin} DNAT", f"!fw4: {self.name}")
 
     def _matches(self, version: int, bare: bool) -> Iterator[nft.Part]:  # noqa: FBT001 - see above
         sport, dport = self._port("src_port"), self._port("src_dport")
@@ -191,7 +177,7 @@ class _Expansion:
         else:
             yield nft.redirect(port.text if port else "")
 
-    def reflections(self) -> Iterator[tuple[Zone, nft.Rule]]:
+    def reflections(self) -> Iterator[tuple[Zone, Rule]]:
         """Give the rules for the inside where the outer address is stated."""
         inner, outer = self._split("dest_ip"), self._split("src_dip")
         if not self.options["reflection"] or not (outer.v4 or outer.v6 or outer.doubt):
@@ -206,9 +192,7 @@ class _Expansion:
                     for rule in self._reflected(found.zone, version, outer, inner):
                         yield found.zone, rule
 
-    def _reflected(
-        self, zone: Zone, version: int, outer: Split, inner: Split
-    ) -> Iterator[nft.Rule]:
+    def _reflected(self, zone: Zone, version: int, outer: Split, inner: Split) -> Iterator[Rule]:
         related = [a for a in zone.related or () if a.family == version]
         if zone.related is not None and not related:
             return
@@ -223,9 +207,7 @@ class _Expansion:
             parts += address_parts(daddrs, version, "daddr")
             parts += self._matches(version, bare=False)
             parts += self._end(version, inner)
-            yield nft.Rule(
-                tuple(parts), f"{self.origin} reflection", f"!fw4: {self.name}{_REFLECTION}"
-            )
+            yield Rule(tuple(parts), f"{self.origin} reflection", f"!fw4: {self.name}{_REFLECTION}")
 
 
 def _versions(family: int | None, splits: Sequence[Split]) -> tuple[int, ...]:
@@ -243,9 +225,7 @@ def add_nat(state: State, origin: str, options: dict[str, Any]) -> None:
     Raises:
         Vanishes: fw4 skips it.
     """
-    name = options.get("name") or origin
-    state.check_name(origin, name)
-    state.check_log(origin, options.get("log"), name)
+    checked_name(state, origin, options)
     target = options["target"]
     to = "snat_ip" in options or "snat_port" in options
     if target == "snat" and not to:

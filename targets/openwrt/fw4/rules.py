@@ -1,4 +1,4 @@
-"""``config rule`` and ``config forwarding``: into which chain each goes, and what it matches."""
+"""``config rule``: into which chain each goes, and what it matches."""
 
 from __future__ import annotations
 
@@ -7,55 +7,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from targets.openwrt.fw4 import nft
+from targets.openwrt.fw4.addresses import NOTHING, Group, address_parts, groups, split
+from targets.openwrt.fw4.matches import (
+    PORTED,
+    checked_name,
+    common_parts,
+    family_of,
+    port_parts,
+    set_and_protocols,
+    set_part,
+)
+from targets.openwrt.fw4.ruleset import Rule
 from targets.openwrt.fw4.schema import Vanishes
 from targets.openwrt.fw4.state import (
     LONGEST_DEVICE,
-    NOTHING,
-    Group,
-    Helper,
     SetFound,
     State,
     Zone,
     ZoneName,
-    address_parts,
-    groups,
     infer_family,
-    split,
 )
-from targets.openwrt.fw4.values import Ports, Protocol, SetMatch
+from targets.openwrt.fw4.values import Ports, Protocol
 
-PORTED = ("tcp", "udp")
 _MARKING = ("mark", "dscp")
-_TIMES = ("start_date", "stop_date", "start_time", "stop_time", "weekdays")
-
-
-def add_forwarding(state: State, origin: str, options: dict[str, Any]) -> None:
-    """Take a forwarding in.
-
-    Raises:
-        Vanishes: fw4 skips it.
-    """
-    source, destination = options["src"], options["dest"]
-    family = infer_family(options.get("family"), family_of(source), family_of(destination))
-    if isinstance(family, str):
-        raise Vanishes(family)
-    parts = [nft.match("meta nfproto", [f"ipv{family}"])] if family else []
-    if destination.zone is None:
-        parts.append(nft.verdict("accept"))
-    else:
-        destination.zone.leads_to.add("accept")
-        parts.append(nft.jump(f"accept_to_{destination.zone.name}"))
-    words = [zone.zone.name if zone.zone else "any" for zone in (source, destination)]
-    name = options.get("name") or f"Accept {words[0]} to {words[1]} forwarding"
-    state.check_name(origin, name)
-    chain = f"forward_{source.zone.name}" if source.zone else "forward"
-    told = f"{origin} {words[0]} to {words[1]}"
-    state.add(chain, nft.Rule(tuple(parts), told, f"!fw4: {name}"))
-
-
-def family_of(zone: ZoneName | None) -> int | None:
-    """Give the family that a zone is limited to."""
-    return zone.zone.family if zone and zone.zone else None
 
 
 def add(state: State, origin: str, options: dict[str, Any]) -> None:
@@ -65,13 +39,8 @@ def add(state: State, origin: str, options: dict[str, Any]) -> None:
         Vanishes: fw4 skips it.
     """
     _check(options)
-    name = options.get("name") or origin
-    state.check_name(origin, name)
-    state.check_log(origin, options.get("log"), name)
-    found = find_set(state, options)
-    protocols = list(options.get("proto", ()))
-    if found and "inet_service" in found.set.types:
-        protocols = ported(protocols)
+    checked_name(state, origin, options)
+    found, protocols = set_and_protocols(state, options)
     if options.get("target") == "helper":
         state.check_helper(origin, options["set_helper"])
     _tell_traps(state, origin, options)
@@ -95,34 +64,6 @@ def _check(options: dict[str, Any]) -> None:
         raise Vanishes("'*' is no device")
 
 
-def find_set(state: State, options: dict[str, Any]) -> SetFound | None:
-    """Find the set that a section refers to.
-
-    Raises:
-        Vanishes: there is none of that name.
-    """
-    asked: SetMatch | None = options.get("ipset")
-    if asked is None:
-        return None
-    found = state.sets.get(asked.name)
-    if found is None:
-        raise Vanishes(f"there is no ipset '{asked.name}'")
-    return found
-
-
-def ported(protocols: Sequence[Protocol]) -> list[Protocol]:
-    """Narrow protocols for a match of ports, as fw4 does.
-
-    Raises:
-        Vanishes: none of them has ports.
-    """
-    if any(protocol.name in PORTED for protocol in protocols):
-        return list(protocols)
-    if protocols and all(protocol.any for protocol in protocols):
-        return [Protocol("tcp"), Protocol("udp")]
-    raise Vanishes("it matches ports, and names neither TCP nor UDP")
-
-
 def _tell_traps(state: State, origin: str, options: dict[str, Any]) -> None:
     protocols: Sequence[Protocol] = options.get("proto", ())
     for protocol in protocols:
@@ -135,62 +76,6 @@ def _tell_traps(state: State, origin: str, options: dict[str, Any]) -> None:
             state.traps.append((origin, f"fw4 drops the ports for proto '{name}': it matches all"))
     if "target" not in options:
         state.traps.append((origin, "without a target it only counts packets"))
-
-
-def common_parts(options: dict[str, Any]) -> Iterator[nft.Part]:
-    """Give the matches that rules and redirects share, apart from addresses and ports."""
-    macs = options.get("src_mac", ())
-    for negated in (False, True):
-        words = [mac.word for mac in macs if mac.negated is negated]
-        if words:
-            yield nft.match("ether saddr", words, negated=negated)
-    helper: Helper | None = options.get("helper")
-    if helper is not None:
-        yield nft.match("ct helper", [helper.name], negated=helper.negated)
-    rate = options.get("limit")
-    if rate is not None:
-        yield nft.limit(rate.rate, rate.unit, options.get("limit_burst"))
-    if any(name in options for name in _TIMES):
-        yield nft.doubt("it holds at certain times only")
-    mark = options.get("mark")
-    if mark is not None:
-        yield nft.mark(mark.number, mark.mask, negated=mark.negated)
-
-
-def port_parts(protocol: str, ports: Sequence[Ports], end: str) -> Iterator[nft.Part]:
-    """Match ports at an end (``sport`` or ``dport``)."""
-    for negated in (False, True):
-        words = [port.text for port in ports if port.negated is negated]
-        if words:
-            yield nft.match(f"{protocol} {end}", words, negated=negated)
-
-
-def set_part(state: State, origin: str, options: dict[str, Any], found: SetFound,
-             protocol: str) -> nft.Part:  # fmt: skip
-    """Match a named set.
-
-    Raises:
-        Vanishes: fw4 cannot match hardware addresses of destinations.
-    """
-    asked: SetMatch = options["ipset"]
-    if "inet_service" in found.set.types and protocol not in PORTED:
-        state.refusals.append(f"{origin}: nft refuses a match of ports for '{protocol}'")
-    fields = []
-    for at, type_ in enumerate(found.set.types):
-        stated = asked.directions[at] if at < len(asked.directions) else ""
-        side = "d" if (stated or found.directions[at]) == "dst" else "s"
-        if type_ == "ether_addr" and side == "d":
-            raise Vanishes("fw4 does not match hardware addresses of destinations")
-        fields.append(_FIELDS[type_].format(side=side, protocol=protocol))
-    return nft.in_set(fields, asked.name, negated=asked.negated)
-
-
-_FIELDS = {
-    "ipv4_addr": "ip {side}addr",
-    "ipv6_addr": "ip6 {side}addr",
-    "ether_addr": "ether {side}addr",
-    "inet_service": "{protocol} {side}port",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +117,7 @@ class _Expansion:
         word = "forward" if destination else "input"
         return f"{word}_{source.zone.name}" if source.zone else word
 
-    def rules(self) -> Iterator[nft.Rule]:
+    def rules(self) -> Iterator[Rule]:
         ported_ = self.protocol.name in PORTED
         sports = self.options.get("src_port", ()) if ported_ else ()
         dports = self.options.get("dest_port", ()) if ported_ else ()
@@ -261,7 +146,7 @@ class _Expansion:
                     for statement in self._statements(version):
                         found = (*parts, *end, *statement)
                         comment = f"!fw4: {self.options.get('name') or self.origin}"
-                        yield nft.Rule(found, self._told(), comment)
+                        yield Rule(found, self._told(), comment)
 
     def _told(self) -> str:
         return f"{self.origin} {self.target.upper()}".strip()

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from targets.openwrt.fw4 import values as v
+from targets.openwrt.fw4.addresses import Addresses, addresses
 from targets.openwrt.networks import Networks
 from targets.openwrt.uci import Section
 
@@ -39,8 +40,8 @@ def tables(
     ``zones`` and ``helpers`` find what names stand for; ``policies`` are the defaults of zones.
     """
 
-    def address(text: str) -> v.Addresses | None:
-        return v.addresses(text, networks)
+    def address(text: str) -> Addresses | None:
+        return addresses(text, networks)
 
     flag = Option(v.boolean)
     enabled = Option(v.boolean, "1")

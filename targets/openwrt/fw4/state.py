@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from targets.openwrt.fw4 import nft
-from targets.openwrt.fw4.values import Address, Addresses
+from targets.openwrt.fw4.addresses import Address
+from targets.openwrt.fw4.ruleset import Rule, Set
+from targets.openwrt.fw4.signatures import Mark
 from targets.openwrt.networks import Networks
-from targets.openwrt.signatures import Mark
 from targets.openwrt.uci import Section
 
 #: Protocol names that musl's getprotobyname knows, and thus nft on the router, with their numbers
@@ -99,7 +99,7 @@ class ZoneName:
 class SetFound:
     """A named set, with the directions in which its parts match."""
 
-    set: nft.Set
+    set: Set
     family: int
     directions: tuple[str, ...]
 
@@ -121,9 +121,9 @@ class State:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     zones: list[Zone] = field(default_factory=list)
     sets: dict[str, SetFound] = field(default_factory=dict)
-    rules: dict[str, list[nft.Rule]] = field(default_factory=dict)
-    before: dict[str, list[nft.Rule]] = field(default_factory=dict)
-    after: dict[str, list[nft.Rule]] = field(default_factory=dict)
+    rules: dict[str, list[Rule]] = field(default_factory=dict)
+    before: dict[str, list[Rule]] = field(default_factory=dict)
+    after: dict[str, list[Rule]] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
     crash: str = ""
     doubts: list[str] = field(default_factory=list)
@@ -136,7 +136,7 @@ class State:
             return ZoneName()
         return next((ZoneName(zone) for zone in self.zones if zone.name == name), None)
 
-    def add(self, chain: str, rule: nft.Rule) -> None:
+    def add(self, chain: str, rule: Rule) -> None:
         """Append a rule to a chain."""
         self.rules.setdefault(chain, []).append(rule)
 
@@ -183,64 +183,6 @@ def label(section: Section, index: int) -> str:
     where = section.name or f"@{section.type}[{index}]"
     name = section.text("name")
     return f"{where} ({name})" if name and name != where else where
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """The addresses of an option by family; none where, by ``doubt``, not all of them are known."""
-
-    v4: tuple[Address, ...] = ()
-    v6: tuple[Address, ...] = ()
-    doubt: str = ""
-
-    @property
-    def family(self) -> int:
-        """The only family that has addresses, or 0."""
-        return 4 if self.v4 and not self.v6 else 6 if self.v6 and not self.v4 else 0
-
-    def of(self, family: int) -> tuple[Address, ...]:
-        """Give the addresses of a family."""
-        return self.v4 if family == 4 else self.v6
-
-
-def split(listed: Sequence[Addresses] | Addresses | None) -> Split:
-    """Sort addresses by family."""
-    if listed is None:
-        return Split()
-    values = (listed,) if isinstance(listed, Addresses) else tuple(listed)
-    doubt = next((value.doubt for value in values if value.doubt), "")
-    if doubt:
-        return Split(doubt=doubt)
-    found = [address for value in values for address in value.found]
-    return Split(tuple(a for a in found if a.family == 4), tuple(a for a in found if a.family == 6))
-
-
-#: Addresses that match, addresses that must not, and those under masks that are no prefixes.
-Group = tuple[tuple[str, ...], tuple[str, ...], tuple[Address, ...]]
-NOTHING: Group = ((), (), ())
-
-
-def groups(listed: Sequence[Address]) -> list[Group]:
-    """Sort addresses into what one rule can match; several groups give several rules."""
-    masked = [a for a in listed if a.mask and not a.negated]
-    plain = tuple(a.text for a in listed if not a.mask and not a.negated)
-    not_plain = tuple(a.text for a in listed if not a.mask and a.negated)
-    not_masked = tuple(a for a in listed if a.mask and a.negated)
-    found: list[Group] = [((), not_plain, (a, *not_masked)) for a in masked]
-    if plain or not found:
-        found.append((plain, not_plain, not_masked))
-    return found
-
-
-def address_parts(group: Group, family: int, end: str) -> list[nft.Part]:
-    """Match a group of addresses at an end (``saddr`` or ``daddr``)."""
-    plain, not_plain, masked = group
-    left = f"{'ip' if family == 4 else 'ip6'} {end}"
-    found = [nft.match(left, plain)] if plain else []
-    if not_plain:
-        found.append(nft.match(left, not_plain, negated=True))
-    found += (nft.masked(left, a.mask, a.text, negated=a.negated) for a in masked)
-    return found
 
 
 def infer_family(stated: int | None, *families: int | None) -> int | str | None:

@@ -1,7 +1,7 @@
 """How firewall4 reads the values of options. A reader gives ``None`` for what fw4 calls invalid.
 
-Some of it surprises: words may be cut short (``a`` is accept), ``Yes`` is no boolean, a family is
-whatever holds a ``4`` or a ``6``, and a name in place of an address is that of a network.
+Some of it surprises: words may be cut short (``a`` is accept), ``Yes`` is no boolean, and a family
+is whatever holds a ``4`` or a ``6``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-
-from targets.openwrt.networks import Networks
 
 _TRUE, _FALSE = frozenset({"1", "on", "true", "yes"}), frozenset({"0", "off", "false", "no"})
 _IDENTIFIER = re.compile(r"[a-zA-Z_.][a-zA-Z0-9/_.-]*")
@@ -56,29 +53,6 @@ class Protocol:
     def any(self) -> bool:
         """Tell whether every protocol matches."""
         return self.name == "*"
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """An address, prefix or range as nft writes it; ``mask`` where it is no prefix."""
-
-    family: int
-    text: str
-    mask: str = ""
-    negated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """What one value of an address option stands for.
-
-    ``doubt``: it names a network whose addresses are not known. No addresses at all: a network
-    that has none, and then fw4 leaves the match out.
-    """
-
-    found: tuple[Address, ...] = ()
-    negated: bool = False
-    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,71 +306,3 @@ def monthdays(text: str) -> str | None:
     words = found.word.split() if found else []
     numbers = [integer(word) for word in words]
     return text if numbers and all(n is not None and 1 <= n <= 31 for n in numbers) else None
-
-
-def addresses(text: str, networks: Networks) -> Addresses | None:
-    """Read an address, prefix, range, or the name of a network."""
-    found = named(text)
-    if found is None:
-        return None
-    word, negated = found.word, found.negated
-    address = _prefix(word, negated=negated) if "/" in word else _range(word, negated=negated)
-    if address is not None:
-        return Addresses((address,), negated)
-    if "/" in word or "-" in word:
-        return None
-    known = networks.addresses(word)
-    if isinstance(known, str):
-        return Addresses((), negated, known)
-    if known is None:
-        return None
-    listed = (Address(net.version, str(net), "", negated) for net in known)
-    return Addresses(tuple(listed), negated)
-
-
-def _ip(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        found = ip_address(text)
-    except ValueError:
-        return None
-    return None if isinstance(found, IPv6Address) and found.scope_id else found
-
-
-def _prefix(word: str, *, negated: bool) -> Address | None:
-    first, _, rest = word.partition("/")
-    address, mask = _ip(first), _ip(rest)
-    if address is None or "/" in rest:
-        return None
-    version = address.version
-    if mask is not None:
-        if mask.version != version:
-            return None
-        bits = _length(mask)
-        if bits is None:
-            masked_ = type(address)(int(address) & int(mask))
-            return Address(version, str(masked_), str(mask), negated)
-        rest = str(bits)
-    length = integer(rest)
-    if length is None:
-        return None
-    if not 0 <= length <= address.max_prefixlen:
-        # fw4 prints it, and nft refuses it
-        return Address(version, word, "", negated)
-    network = ip_network(f"{address}/{length}", strict=False)
-    plain = length == address.max_prefixlen
-    return Address(version, str(network.network_address if plain else network), "", negated)
-
-
-def _length(mask: IPv4Address | IPv6Address) -> int | None:
-    """Give the length of a prefix from its mask; ``None`` where the mask has holes."""
-    width = mask.max_prefixlen
-    length = int(mask).bit_count()
-    return length if int(mask) == ((1 << width) - 1) ^ ((1 << width - length) - 1) else None
-
-
-def _range(word: str, *, negated: bool) -> Address | None:
-    first, dash, last = word.partition("-")
-    low, high = _ip(first), _ip(last) if dash else None
-    if low is None or (dash and (high is None or high.version != low.version)):
-        return None
-    return Address(low.version, f"{low}-{high}" if high else str(low), "", negated)

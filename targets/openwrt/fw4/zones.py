@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from targets.openwrt.fw4 import nft
+from targets.openwrt.fw4.addresses import Address, groups, split
+from targets.openwrt.fw4.ruleset import Rule
 from targets.openwrt.fw4.schema import Vanishes
 from targets.openwrt.fw4.state import (
     LONGEST_DEVICE,
@@ -14,11 +16,9 @@ from targets.openwrt.fw4.state import (
     Interface,
     State,
     Zone,
-    groups,
     infer_family,
-    split,
 )
-from targets.openwrt.fw4.values import Address, Named
+from targets.openwrt.fw4.values import Named
 
 
 def add(state: State, origin: str, options: dict[str, Any]) -> None:
@@ -130,13 +130,13 @@ def _add_helpers(state: State, zone: Zone) -> None:
             state.add(f"helper_{zone.name}", assignment(helper, zone))
 
 
-def assignment(helper: Helper, zone: Zone) -> nft.Rule:
+def assignment(helper: Helper, zone: Zone) -> Rule:
     """Give the rule that assigns a helper to what comes from a zone."""
     parts = [nft.match("meta nfproto", ["ipv4"])] if helper.family == 4 else []
     parts.append(nft.match(f"{helper.layer4} dport", [str(helper.port)]))
     parts.append(nft.set_helper(helper.name))
     origin = f"{zone.origin} assigns the {helper.name} helper"
-    return nft.Rule(tuple(parts), origin, f"!fw4: {helper.title or helper.name}")
+    return Rule(tuple(parts), origin, f"!fw4: {helper.title or helper.name}")
 
 
 def matches(interface: Interface, *, egress: bool) -> Iterator[nft.Part]:

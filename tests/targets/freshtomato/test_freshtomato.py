@@ -12,7 +12,8 @@ from compiler.model.intent import Exposure, Intent
 from compiler.model.judge import compare, probes
 from compiler.model.protocol import Family
 from targets.freshtomato import TARGET
-from tests.toggles.intents import FLOWS, ORIGIN, block, device, let, probe
+from tests.model.flows import ORIGIN
+from tests.toggles.intents import FLOWS, block, device, let, probe
 
 ROUTER = device("freshtomato", {"ipv6": True, "kernel": "2.6.36.4brcmarm"})
 SCRIPTS = device("freshtomato", {"ipv6": True}, scripts=True)

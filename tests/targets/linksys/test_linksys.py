@@ -12,20 +12,10 @@ from compiler.model.judge import compare, probes
 from compiler.model.protocol import Family
 from compiler.toggles.family import ToggleSettings
 from targets.linksys import TARGET
+from tests.targets.linksys.fields import FIELDS
 from tests.toggles.intents import FLOWS, block, device, let, probe
 
-FIELDS = {
-    "isIPv4FirewallEnabled": True,
-    "isIPv6FirewallEnabled": True,
-    "blockMulticast": False,
-    "blockNATRedirection": False,
-    "blockIDENT": True,
-    "blockAnonymousRequests": True,
-    "blockIPSec": False,
-    "blockPPTP": False,
-    "blockL2TP": False,
-}
-ANSWER = json.dumps({"result": "OK", "output": FIELDS})
+ANSWER = json.dumps({"result": "OK", "output": dict(FIELDS)})
 ROUTER = device("linksys", {"flavour": "jnap", "ipv6": True})
 PASS, DROP, UNKNOWN = Verdict.PASS, Verdict.DROP, Verdict.UNKNOWN
 

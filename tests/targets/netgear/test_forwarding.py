@@ -15,7 +15,8 @@ from compiler.model.judge import probes
 from compiler.model.protocol import TCP, UDP, Flow
 from targets.netgear import TARGET
 from targets.netgear.forwarding import ways
-from tests.toggles.intents import FLOWS, ORIGIN, device, let
+from tests.model.flows import ORIGIN
+from tests.toggles.intents import FLOWS, device, let
 
 HOST = "192.168.1.9"
 FIRST = f"My&harr;VPN UDP 500 500 500 500 {HOST} 0"

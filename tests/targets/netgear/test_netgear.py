@@ -14,7 +14,8 @@ from compiler.model.judge import compare, probes
 from compiler.model.protocol import Family
 from targets.netgear import TARGET
 from targets.netgear.advice import Advice
-from tests.toggles.intents import FLOWS, ORIGIN, block, device, let, probe
+from tests.model.flows import ORIGIN
+from tests.toggles.intents import FLOWS, block, device, let, probe
 
 ROUTER = device("netgear")
 DUAL = device("netgear", {"ipv6": True})

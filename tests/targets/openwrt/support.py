@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from compiler.model.device import Address, Device, Fact, Network, Role, Zone
 from compiler.model.finding import Place
-from compiler.model.intent import Action, Decision, Exposure, Intent, Limits, Log, Origin
+from compiler.model.intent import Action, Decision, Exposure, Intent, Limits, Log
 from compiler.model.protocol import (
     BOTH_FAMILIES,
     ESP,
@@ -20,22 +20,13 @@ from compiler.model.protocol import (
     Family,
     Flow,
     Helper,
-    PortRange,
 )
 from targets.openwrt import uci
+from tests.model.flows import ORIGIN, V4, flow
 
-V4 = frozenset({Family.IPV4})
 V6 = frozenset({Family.IPV6})
-ORIGIN = Origin(Place("policy.yml", 3, 5), "a play")
 HELPER = Helper("pptp", TCP, 1723, ("nf_conntrack_pptp", "nf_nat_pptp"), V4)
 MODULES: list[Fact] = ["nf_conntrack_pptp", "nf_nat_pptp"]
-
-
-def flow(name: str, layer4: int, *ports: int | tuple[int, int], carried: bool = False) -> Flow:
-    ranges = tuple(PortRange(*p) if isinstance(p, tuple) else PortRange(p, p) for p in ports)
-    families = V4 if name.startswith("pptp") else BOTH_FAMILIES
-    return Flow(name, name.partition(".")[0], layer4, ranges, families, carried=carried)
-
 
 FLOWS: Mapping[str, tuple[Flow, ...]] = MappingProxyType(
     {

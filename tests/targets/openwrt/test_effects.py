@@ -15,14 +15,13 @@ from compiler.model.judge import compare, probes
 from compiler.model.protocol import UDP, Family
 from targets.openwrt import TARGET
 from targets.openwrt.settings import Settings
+from tests.model.flows import ORIGIN, flow
 from tests.targets.openwrt.support import (
     FLOWS,
     MODULES,
-    ORIGIN,
     decision,
     device,
     exposure,
-    flow,
     intent,
     intents,
 )

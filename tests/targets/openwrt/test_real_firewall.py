@@ -18,6 +18,7 @@ from compiler.model.device import Device, Role, Zone
 from compiler.model.intent import Action, Decision, Intent
 from compiler.model.protocol import LAYER4
 from targets.openwrt import TARGET
+from tests.model.flows import flow
 from tests.targets.openwrt.support import (
     GUEST,
     LAN,
@@ -26,7 +27,6 @@ from tests.targets.openwrt.support import (
     decision,
     device,
     exposure,
-    flow,
     intent,
     intents,
 )

@@ -25,16 +25,18 @@ from compiler.model.protocol import UDP, ByteMatch, Family, Flow, PortRange, Sig
 from compiler.prove.lab import missing
 from compiler.prove.lab.namespaces import PACKAGES
 from compiler.prove.result import Kind, RouterProof
-from targets.openwrt import TARGET, signatures
+from targets.openwrt import TARGET
+from targets.openwrt.fw4 import signatures
+from targets.openwrt.fw4.signatures import BITS, Sight
 from targets.openwrt.model import base
 from targets.openwrt.render import block
 from targets.openwrt.settings import Settings
-from targets.openwrt.signatures import BITS, Sight
 from tests.conformance.passthru_conformance.cases import Case
 from tests.conformance.passthru_conformance.situations import Situation, situation
 from tests.conformance.passthru_conformance.strategies import situations
+from tests.model.flows import ORIGIN
 from tests.prove.support import proven, told
-from tests.targets.openwrt.support import MODULES, ORIGIN, device
+from tests.targets.openwrt.support import MODULES, device
 from tests.targets.openwrt.test_against_fw4 import JUDGE, differences, listed
 
 KERNEL = missing(tuple(PACKAGES))

@@ -17,18 +17,16 @@ from compiler.model.protocol import UDP, Helper, Signature
 from compiler.model.target import Target
 from targets.openwrt import TARGET
 from targets.openwrt.settings import Settings, section_name, title
+from tests.model.flows import ORIGIN, V4, flow
 from tests.targets.openwrt.support import (
     FLOWS,
     GUEST,
     LAN,
     MODULES,
-    ORIGIN,
-    V4,
     WAN,
     decision,
     device,
     exposure,
-    flow,
     intent,
 )
 

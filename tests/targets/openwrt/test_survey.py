@@ -24,8 +24,9 @@ from compiler.model.protocol import (
 )
 from compiler.model.survey import Survey
 from targets.openwrt import TARGET, uci
+from tests.model.flows import V4
 from tests.targets.openwrt.defaults import CONFIGS, NETWORK
-from tests.targets.openwrt.support import HELPER, V4, device
+from tests.targets.openwrt.support import HELPER, device
 
 FW4 = ("22.03", "23.05", "24.10", "25.12")
 MODULE: list[Fact] = ["nf_conntrack_pptp", "nf_nat_pptp"]

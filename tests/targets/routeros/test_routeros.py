@@ -20,15 +20,14 @@ from targets.routeros import TARGET
 from targets.routeros.script import quoted, read, unquoted
 from targets.routeros.settings import RouterSettings
 from tests.conformance.passthru_conformance.foreign import EXPORT
+from tests.model.flows import ORIGIN, flow
 from tests.targets.openwrt.support import (
     FLOWS,
     GUEST,
     LAN,
-    ORIGIN,
     WAN,
     decision,
     exposure,
-    flow,
     intent,
     intents,
 )

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from compiler.model.effect import Probe
 from compiler.model.protocol import UDP, ByteMatch, PortRange, Signature
 from targets.openwrt.fw4 import nft, values
+from targets.openwrt.fw4.ruleset import Rule
 from targets.openwrt.settings import NOTE, PREFIX, section_name, title
 from targets.openwrt.settings import values as several
 from targets.openwrt.uci import Section
@@ -124,16 +125,16 @@ def text(marks: Sequence[Mark]) -> str:
     return _HEAD + "".join(f"{rule.text()}\n" for rule in rules(marks))
 
 
-def rules(marks: Sequence[Mark], origin: str = "") -> Iterator[nft.Rule]:
+def rules(marks: Sequence[Mark], origin: str = "") -> Iterator[Rule]:
     """Give the rules of the file: clear our bits, whoever has set them, and set them anew."""
     ours = 0
     for each in marks:
         ours |= each.bit
-    yield nft.Rule((nft.match("meta l4proto", [str(UDP)]), nft.set_mark(0, ours)), origin)
+    yield Rule((nft.match("meta l4proto", [str(UDP)]), nft.set_mark(0, ours)), origin)
     for each in marks:
         for sight in each.sights:
             parts = (*_matches(sight), nft.set_mark(each.bit, each.bit))
-            yield nft.Rule(parts, origin, f"!fw4: {each.title}")
+            yield Rule(parts, origin, f"!fw4: {each.title}")
 
 
 def files(sections: Sequence[Section]) -> Mapping[str, tuple[Mark, ...]]:
