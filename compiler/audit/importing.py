@@ -59,6 +59,7 @@ class Importer:
     target: Target[Any]
     catalogue: Catalogue
     findings: list[Finding] = field(default_factory=list)
+    _read: tuple[str, Device | None, Survey] | None = field(init=False, default=None)
 
     def run(self, native: str, device: Device | None, name: str, file: str) -> Imported:
         """Import a config.
@@ -100,6 +101,12 @@ class Importer:
         raise PolicyError([*self.findings, *refused, nothing])
 
     def _survey(self, native: str, device: Device | None) -> Survey:
+        """Read a config; the one that was read last is not read again."""
+        if self._read is None or self._read[0] != native or self._read[1] is not device:
+            self._read = (native, device, self._surveyed(native, device))
+        return self._read[2]
+
+    def _surveyed(self, native: str, device: Device | None) -> Survey:
         if not isinstance(self.target, Surveys):
             message = f"no config of a '{self.target.name}' router can be read"
             raise TargetError.of(Code.T406, message)
