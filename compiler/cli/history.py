@@ -87,7 +87,8 @@ def _print_runs(runs: list[Run], audits: list[dict[str, Any]], last: int) -> Non
 
 
 def _newest(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(entries, key=lambda entry: (entry["begun"], entry["run"]), reverse=True)
+    """Sort by second; runs of one second stay as the journal has them, the newest first."""
+    return sorted(entries, key=lambda entry: entry["begun"], reverse=True)
 
 
 def _counts(counts: dict[str, int]) -> str:
