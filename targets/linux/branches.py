@@ -1,7 +1,7 @@
 """What is looked up before the established rule: one verdict map, and the chains behind it.
 
 The map holds only packets that some decision drops somewhere (in a strict gateway also those of
-limited passes), so that a block cuts tunnels that are up and all other traffic pays one look-up.
+limited passes), so that a block cuts tunnels that are up. Others leave before: see ``early``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from compiler.model.protocol import UDP, Family, Signature
 from targets.linux import nft
 from targets.linux.canonical import element_order, layer4_label, layer4_word
 from targets.linux.claims import ANY_PORT, Claim, Segment, segments
+from targets.linux.early import Branching, WayOut, way_out
 from targets.linux.matches import (
     ACCEPT,
     DROP,
@@ -50,15 +51,22 @@ class Branches:
     passed: list[Segment] = field(default_factory=list)
     logged: list[tuple[Claim, Segment]] = field(default_factory=list)
     shortcuts: Shortcuts = field(default_factory=Shortcuts)
+    branching: list[Branching] = field(default_factory=list)
+    early: WayOut | None = None
 
     def sort(self) -> None:
         """Place every segment of the intent; first those that cost every packet a rule."""
         found = list(segments(self.intent))
         for segment in sorted(found, key=lambda s: not hidden(s.layer4, s.family)):
             self._place(segment)
+        self.early = way_out(self.branching)
+        for segment, rules in self.branching:
+            self._branch(segment, rules)
 
     def rules(self) -> Iterator[nft.Rule]:
         """Give the rules at the top of the forward chain."""
+        if self.early:
+            yield self.early.rule
         if self.elements:
             yield (nft.Lookup(FLOW_KEY, FLOW_MAP),)
         yield from self.hidden
@@ -70,18 +78,19 @@ class Branches:
             yield nft.VerdictMap(FLOW_MAP, _FLOW_TYPE, tuple(elements), interval=True)
 
     def sets(self) -> Iterator[nft.Set]:
-        """Give the sets of connections that are held, and of what shortcuts leave out."""
+        """Give the sets of connections that are held, and of what shortcuts and the way out ask."""
         yield from self.held.values()
         yield from self.shortcuts.made.values()
+        yield from self.early.sets if self.early else ()
 
     def _place(self, segment: Segment) -> None:
-        """Give a segment a chain, or note that it passes as it is."""
+        """Note that a segment needs a chain, or that it passes as it is."""
         rules = self._rules_of(segment)
         limited = any(claim.passes and claim.limited for claim in segment.claims)
         if any(rule[-1] == DROP for part in rules.values() for rule in part) or (
             self.strict and limited
         ):
-            self._branch(segment, rules)
+            self.branching.append((segment, rules))
             return
         passing = [claim for claim in segment.claims if claim.passes]
         if passing:
@@ -91,6 +100,8 @@ class Branches:
     def _branch(self, segment: Segment, rules: Mapping[Signature | None, nft.Rules]) -> None:
         out, back = (nft.Verdict("jump", name) for name in self._chains(segment, rules))
         if hidden(segment.layer4, segment.family):
+            if self.early:
+                self.hidden.append(self.shortcuts.aside(rules[None], self.where.sets(), out.chain))
             match = layer4_match(segment.layer4, segment.family)
             self.hidden.append((match, out if out == back else _by_direction(out, back)))
             return
@@ -127,20 +138,19 @@ class Branches:
         """Let established traffic out early, where the chain alone would cost it too much.
 
         Three rules are the limit: the map's, one of AH over IPv6 or of the signatures, one more.
+        With a way out before the map, that one more is the first of the chain.
         """
         unless: nft.Rule = ()
         if _holds_connections(segment):
             held = self._held(segment.family)
             unless = (nft.Match(_ends(segment.family)[0], (), held, negated=True),)
-        first = len(rules) > 1 or hidden(segment.layer4, segment.family)
+        first = bool(self.early) or len(rules) > 1 or hidden(segment.layer4, segment.family)
         bodies: dict[Signature | None, nft.Rules] = {}
         for signature, part in rules.items():
             body: nft.Rules | None = part
             if len(part) + first + bool(self.hidden) > 1:
-                known = self.where.sets()
-                body = self.shortcuts.into(
-                    part, known, name, first=first, direction=direction, unless=unless
-                )
+                sets, into = self.where.sets(), self.shortcuts.into
+                body = into(part, sets, name, first=first, direction=direction, unless=unless)
             if body is None:
                 return None
             bodies[signature] = body
@@ -280,8 +290,7 @@ def _holds_connections(segment: Segment) -> bool:
 
 
 def _by_direction(out: nft.Verdict, back: nft.Verdict) -> nft.Lookup:
-    pairs = (("original", out.write()), ("reply", back.write()))
-    return nft.Lookup("ct direction", "", pairs)
+    return nft.Lookup("ct direction", "", (("original", out.write()), ("reply", back.write())))
 
 
 def _ends(family: Family) -> tuple[str, str]:

@@ -16,7 +16,10 @@ from targets.linux.canonical import (
 )
 
 ACCEPT, DROP = nft.Verdict("accept"), nft.Verdict("drop")
-RUNNING = nft.Match("ct state", ("established", "related"))
+NEW, RUNNING = nft.Match("ct state", ("new",)), nft.Match("ct state", ("established", "related"))
+#: The byte that is IPv6's next header, and AH's number as nft lists it. In IPv4 it holds flags and
+#: high bits of the fragment offset, after connection tracking never those of AH's number.
+NEXT_HEADER, AH_WORD = "@nh,48,8", hex(AH)
 _UDP_HEADER = 8
 
 

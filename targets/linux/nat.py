@@ -9,7 +9,7 @@ from compiler.model.intent import Action, Intent
 from compiler.model.protocol import Family, Helper, layer4_name
 from targets.linux import nft
 from targets.linux.claims import Claim
-from targets.linux.matches import family_match, family_of, flow_match, ip_word, reachable
+from targets.linux.matches import NEW, family_match, family_of, flow_match, ip_word, reachable
 from targets.linux.options import Options
 from targets.linux.where import Where
 from targets.linux.zones import devices_of
@@ -27,8 +27,13 @@ class Nat:
     objects: dict[str, nft.HelperObject] = field(default_factory=dict)
 
     def chains(self) -> Iterator[nft.Chain]:
-        """Give the chains that have something to do."""
-        helpers = tuple(dict.fromkeys([*self._client_helpers(), *self._server_helpers()]))
+        """Give the chains that have something to do.
+
+        A helper is assigned by a connection's first packet or never (nft_ct_helper_obj_eval), so
+        all other traffic leaves the rules that do it at their first word.
+        """
+        assigned = dict.fromkeys([*self._client_helpers(), *self._server_helpers()])
+        helpers = tuple((NEW, *rule) for rule in assigned)
         if helpers:
             yield nft.Chain("helpers", helpers, nft.Hook("filter", "prerouting", 0))
         forwards = tuple(dict.fromkeys(self._forwards()))

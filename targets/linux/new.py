@@ -14,6 +14,7 @@ from targets.linux.claims import Claim, Segment
 from targets.linux.matches import (
     ACCEPT,
     DROP,
+    NEW,
     family_match,
     family_of,
     flow_match,
@@ -99,10 +100,7 @@ class NewTraffic:
         """Log what is passed and has no chain of its own, once for each new connection."""
         for claim, segment in self.branches.logged:
             ports = () if segment.portless else (segment.ports,)
-            marks = (
-                ports_match(segment.layer4, ports, segment.family),
-                nft.Match("ct state", ("new",)),
-            )
+            marks = (ports_match(segment.layer4, ports, segment.family), NEW)
             for inside in self.where.inside(claim, self.where.clients):
                 # nft leaves the family out of its listing where `ip6 nexthdr` says it.
                 seen = hidden(segment.layer4, segment.family)

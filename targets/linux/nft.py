@@ -27,6 +27,10 @@ TYPES = {
     },
 }
 
+#: Expressions whose values are bits: without braces nft tests them at once, with braces it makes a
+#: set to look them up in. A packet has exactly one of them, so both mean the same.
+FLAGS = frozenset({"ct state"})
+
 PRIORITIES = {"dstnat": -100, "filter": 0, "srcnat": 100}
 
 
@@ -50,6 +54,8 @@ class Match:
             left = f"{left} !="
         if self.set_name:
             return f"{left} @{self.set_name}"
+        if self.key in FLAGS:
+            return f"{left} {','.join(self.values)}"
         listed = ", ".join(self.values)
         return f"{left} {listed}" if len(self.values) == 1 else f"{left} {{ {listed} }}"
 

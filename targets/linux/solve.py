@@ -2,9 +2,10 @@
 
 The shape, each part of it seen with real packets (see README.md):
 
-- forward, first: one verdict map, by destination port of packets that go out and by source port of
+- forward, first: established traffic that the verdict map cannot hold leaves.
+- forward, second: one verdict map, by destination port of packets that go out and by source port of
   replies. It holds only flows that are blocked somewhere, so a block also cuts tunnels that are
-  up, and all other traffic pays one look-up.
+  up.
 - forward, next: established and related traffic leaves.
 - then what is new: exposures, signatures, LAN to WAN.
 """
@@ -17,7 +18,7 @@ from compiler.model.device import Device
 from compiler.model.intent import Intent
 from targets.linux import nft
 from targets.linux.branches import Branches
-from targets.linux.matches import ACCEPT, RUNNING
+from targets.linux.matches import ACCEPT, DROP, RUNNING
 from targets.linux.nat import Nat
 from targets.linux.new import NewTraffic
 from targets.linux.options import Options
@@ -27,11 +28,7 @@ from targets.linux.zones import PairSets
 TABLE = "passthru"
 #: An overlay stands before the usual firewall, so that its drops come first and cheaply.
 OVERLAY_PRIORITY = -10
-_ESTABLISHED: nft.Rule = (
-    nft.Lookup(
-        "ct state", "", (("established", "accept"), ("invalid", "drop"), ("related", "accept"))
-    ),
-)
+_INVALID: nft.Rule = (nft.Match("ct state", ("invalid",)), DROP)
 
 
 def solve(intent: Intent, device: Device, options: Options) -> nft.Table:
@@ -49,10 +46,10 @@ def solve(intent: Intent, device: Device, options: Options) -> nft.Table:
 def _forward(branches: Branches, new: NewTraffic, options: Options) -> Iterator[nft.Rule]:
     yield from branches.rules()
     rules = tuple(new.rules())
-    if options.gateway:
-        yield _ESTABLISHED
-    elif rules:
+    if options.gateway or rules:
         yield (RUNNING, ACCEPT)
+    if options.gateway:
+        yield _INVALID
     yield from rules
 
 

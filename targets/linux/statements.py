@@ -149,7 +149,10 @@ def _expression(reader: Reader) -> str:
         parts = [reader.take()]
         while reader.next == ",":
             parts.append(reader.take() + reader.take())
-        return "".join(parts)
+        found = "".join(parts)
+        if found in EXPRESSIONS or found.startswith("@th,"):
+            return found
+        raise reader.error(f"'{found}' is not an expression of this table")
     for length in range(_LONGEST_EXPRESSION, 0, -1):
         words = " ".join(reader.ahead(i) for i in range(length))
         if words in EXPRESSIONS:

@@ -92,6 +92,7 @@ _FIELDS: dict[str, _Getter] = {
     "oifname": lambda p: f'"{p.outgoing}"',
     "meta nfproto": lambda p: p.family,
     "meta l4proto": lambda p: None if _hidden(p) else layer4_word(p.layer4),
+    "@nh,48,8": lambda p: hex(p.layer4 if p.family == "ipv6" else 0),  # IPv4: flags, a fragment's
     "ip6 nexthdr": lambda p: layer4_word(p.layer4) if p.family == "ipv6" else None,
     "fib daddr type": lambda p: "local" if p.local else None,
     "udp length": lambda p: 8 + len(p.payload) if p.layer4 == UDP else None,
@@ -122,7 +123,7 @@ def _raw(key: str, packet: Packet, mask: str) -> str | None:
 
 
 def _value(key: str, packet: Packet, mask: str = "") -> object:
-    return _raw(key, packet, mask) if key.startswith("@") else _FIELDS[key](packet)
+    return _FIELDS[key](packet) if key in _FIELDS else _raw(key, packet, mask)
 
 
 class Walker:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from compiler.model.device import Address
 from compiler.model.protocol import AH, ESP, GRE, PORTED, TCP, UDP, Signature
-from targets.linux import TARGET, nft
+from targets.linux import TARGET, branches, nft
 from targets.linux.branches import Branches
 from targets.linux.effects import sample_payload
 from targets.linux.walk import Packet, Walker
@@ -37,6 +37,7 @@ def routers(draw: st.DrawFn) -> Situation:
 def without_shortcuts(found: Situation, patch: pytest.MonkeyPatch) -> nft.Table:
     with patch.context() as patched:
         patched.setattr(Branches, "_bodies", lambda _self, _segment, rules, *_more: dict(rules))
+        patched.setattr(branches, "way_out", lambda _branching: None)
         return TARGET.settings(found.intent, found.device)
 
 
@@ -58,7 +59,8 @@ def connections(draw: st.DrawFn, found: Situation) -> Packet:
     outer: Address = ip_address(draw(st.sampled_from(FAR_FOUR if version == 4 else FAR_SIX)))
     opened_outside = draw(st.booleans())
     ends = (far, near, outer, inner) if opened_outside else (near, far, inner, outer)
-    ports = (40000, port) if layer4 in PORTED else (0, 0)
+    own = draw(st.sampled_from([40000, 40000, *named[:50]]))  # some use a VPN's port as their own
+    ports = (own, port) if layer4 in PORTED else (0, 0)
     return Packet(
         ends[0], ends[1], f"ipv{version}", layer4, ends[2], ends[3], *ports,
         sample_payload(draw(st.sampled_from(signatures))),

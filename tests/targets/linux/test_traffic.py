@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from compiler.prove.lab.network import Lab
 from compiler.prove.lab.packets import SCTP, TCP, UDP
-from targets.linux import TARGET
+from targets.linux import TARGET, nft
+from targets.linux.branches import FLOW_KEY, FLOW_MAP
 from tests.targets.linux.support import apply, device, intent, load, table
 from tests.targets.linux.tunnels import (
     AH,
@@ -80,6 +82,56 @@ def test_a_block_cuts_what_is_up_both_ways(lab: Lab, layer4: int, port: int, ver
     assert alive(lab, packet, answer) == (True, True)
     apply(lab, dict.fromkeys(("wireguard", "openvpn", "ipsec", "l2tpv3"), "block"))
     assert alive(lab, packet, answer) == (False, False)
+
+
+#: Protocol, the server's port, the client's own: in the map, at the wrong end of it, not in it.
+RUNNING = [
+    (UDP, 51820, 41000), (UDP, 443, 51820), (UDP, 4500, 4500), (UDP, 443, 41001),
+    (TCP, 443, 41002), (TCP, 443, 1194), (TCP, 1194, 1723), (TCP, 51820, 41003),
+    (UDP, 500, 500), (ESP, 0, 0), (AH, 0, 0), (115, 0, 0), (ETHERIP, 0, 0),
+]  # fmt: skip
+
+
+@BOTH
+@pytest.mark.parametrize("options", [{}, STRICT, {"mode": "overlay"}])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"default": "block"},
+        {"wireguard": {"action": "pass", "to": ["203.0.113.77", "2001:db8:99::77"]}},
+        {"ah": "block"},
+        {"ah": {"action": "block", "families": ["ipv6"]}, "wireguard": "block"},
+        {
+            "wireguard": {"action": "block", "from": ["guest"], "families": ["ipv6"]},
+            "ipsec": "pass",
+        },
+    ],
+)
+def test_the_way_out_is_not_taken_by_what_is_blocked(
+    lab: Lab, policy: dict[str, Any], options: dict[str, str], version: int
+) -> None:
+    """Packets of running connections fare alike with the rule before the map and without it."""
+    wanted = table(intent(policy), **options)
+    forward = wanted.chain("forward")
+    assert forward
+    assert forward.rules[1] == (nft.Lookup(FLOW_KEY, FLOW_MAP),), "there is a rule before the map"
+    chains = tuple(
+        replace(c, rules=c.rules[1:]) if c.name == "forward" else c for c in wanted.chains
+    )
+    known = tuple(s for s in wanted.sets if s.name != "ports_")
+    fared = []
+    for made in (wanted, replace(wanted, chains=chains, sets=known)):
+        lab.clear()
+        apply(lab, {})
+        payload = b"\x63\x04\0\0" + b"\x01" * 20 + b"data"  # AH's, and nothing to the others
+        opened = [
+            out(lab, layer4, port, payload, version=version, source_port=own)
+            for layer4, port, own in RUNNING
+        ]
+        answers = [open_(lab, packet) for packet in opened]
+        load(lab, made)
+        fared.append([alive(lab, *each) for each in zip(opened, answers, strict=True)])
+    assert fared[0] == fared[1]
 
 
 @BOTH
