@@ -90,6 +90,10 @@ class Importer:
                 refused.append(_changed(lost.protocol, message, file))
                 continue
             wrong = self._differing(hosts, policy, native, survey, entries, file)
+            if wrong and not entries:
+                refused += wrong.values()
+                served.clear()  # they change what else passes
+                continue
             if not wrong.keys() & entries.keys():
                 self.findings += [*refused, *wrong.values()]
                 return Imported(_HEAD + hosts, _HEAD + policy, tuple(self.findings))
@@ -231,7 +235,7 @@ class Importer:
                 old, new = moved
                 said = f"{old.probe.flow.id} would be {new.verdict}, and is {old.verdict} now"
                 innocent = id_ in entries or old.verdict is Verdict.UNKNOWN
-                found[id_ if innocent else next(iter(entries))] = _changed(
+                found[id_ if innocent else next(iter(entries), id_)] = _changed(
                     id_, f"{said} ({clean(new.because)})", file
                 )
         return found
