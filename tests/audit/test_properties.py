@@ -13,6 +13,7 @@ from compiler.audit.settings import differing
 from compiler.build.plan import Compiled
 from compiler.errors import NativeError, PassthruError
 from compiler.model import judge
+from compiler.model.effect import Verdict
 from compiler.model.finding import Code, Severity
 from tests.audit.support import changes_of, codes, compiled_of, judged, native_of, target_of
 from tests.conformance.passthru_conformance.cases import BUILT_IN, Case
@@ -69,10 +70,17 @@ def test_what_was_pushed_is_never_called_a_drift(case: Case, draw: st.DataObject
 @given(st.data())
 @settings(max_examples=8)
 def test_what_was_pushed_is_clean(case: Case, draw: st.DataObject) -> None:
+    """But for keys of others that the policy leaves alone, of which a compile knows nothing."""
     item = made(case, draw)
     found = judged(item, native_of(item, base_of(case)))
-    assert codes(found, Severity.WARNING) == set()
-    for cell in found.cells.values():
+    others = [each for each in found.findings if each.code is Code.A856]
+    assert codes(found, Severity.WARNING) <= {each.code for each in others}
+    left = {flow for each in others for flow in each.flows}
+    assert left <= {
+        each.probe.flow.id for each in item.outcome.effects if each.verdict is Verdict.UNKNOWN
+    }
+    told = {each.protocol for each in others}
+    for cell in (cell for protocol, cell in found.cells.items() if protocol not in told):
         assert cell.standing is (Standing.UNKNOWN if cell.verdict == "unknown" else Standing.RIGHT)
     decided = {each.protocol for each in item.intent.decisions}
     decided |= {each.protocol for each in item.intent.exposures}
