@@ -79,7 +79,7 @@ def test_tunnels_come_up_under_rules_that_pass_everything(asked: Asked) -> None:
     prove(LINUX)
     ((opened, policy), protocols) = asked[0]
     assert "drop" not in opened.bundle.native_text.replace("policy drop", "").replace(
-        "invalid : drop", ""
+        "ct state invalid drop", ""
     )
     assert "ct helper set" in opened.bundle.native_text, "PPTP opens with its helper only"
     assert "counter drop" in policy.bundle.native_text
