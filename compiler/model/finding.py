@@ -74,6 +74,7 @@ class Code(Enum):
     T406 = "the target cannot express this"
     T407 = "the native text cannot be read"
     T408 = "a name cannot be used on this router"
+    T409 = "this costs established traffic more than it needs to"
     D501 = "open although the policy blocks it"
     D502 = "blocked although the policy passes it"
     D503 = "the filter passes it but the NAT helper does not work"
@@ -166,6 +167,7 @@ class Code(Enum):
     A873 = "a NAT helper is at work that no policy asks for"
     A881 = "the config says something that no policy can say"
     A882 = "the import would not do what the config does"
+    A883 = "a part of the config stays as it is"
     U801 = "usage"
     X901 = "internal error"
 

@@ -3,7 +3,8 @@
 README.md holds the facts this target builds on, with their sources. Reading order:
 :mod:`targets.linux.nft` (the settings), ``claims``, ``zones``, ``where``, ``shortcut``, ``early``,
 ``branches``, ``new``, ``nat`` and ``solve`` (intent to settings), ``render``, ``reader``,
-``statements`` and ``parse``, ``walk`` and ``effects`` (settings to effects), ``procedure``.
+``statements`` and ``parse``, ``walk`` and ``effects`` (settings to effects), ``notes``,
+``procedure``.
 
 What a command does not need is not imported: `validate` only asks for :meth:`LinuxTarget.check`.
 """
@@ -17,9 +18,8 @@ from compiler.errors import TargetError
 from compiler.model.device import Device
 from compiler.model.effect import Effect, Probe
 from compiler.model.example import typical
-from compiler.model.finding import Code, Finding, Severity
-from compiler.model.intent import Action, Intent
-from compiler.model.protocol import UDP
+from compiler.model.finding import Code, Finding
+from compiler.model.intent import Intent
 from compiler.model.target import Bundle, Capabilities, Procedure
 from targets.linux.check import device_findings
 from targets.linux.options import DESCRIPTIONS, Options, option_findings
@@ -125,6 +125,17 @@ class LinuxTarget:
 
         return survey(native, device)
 
+    def survey_with(self, settings: nft.Table, native: str, device: Device) -> Survey:
+        """Read a whole foreign ruleset as it will be with these settings loaded.
+
+        Raises:
+            NativeError: T407.
+        """
+        from targets.linux.render import table_text
+        from targets.linux.survey import survey_beside
+
+        return survey_beside(table_text(settings), native, device)
+
     def alone(self, native: str) -> bool:
         """Tell whether a text is our table and no other: what the read step prints."""
         from targets.linux.solve import TABLE
@@ -161,34 +172,10 @@ class LinuxTarget:
         return items(settings)
 
     def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:
-        """Say what overlays cannot promise and which signatures nft cannot see."""
-        found: list[Finding] = []
-        if not Options.of(device).gateway and any(
-            decision.action is Action.PASS for decision in intent.decisions
-        ):
-            found.append(
-                Finding(
-                    Code.D504,
-                    "in overlay mode an accept does not undo another table's drop; "
-                    "what this table passes, the other firewall must pass too",
-                    Severity.WARNING,
-                    device.place,
-                    host=device.name,
-                )
-            )
-        found += [
-            Finding(
-                Code.T406,
-                f"signatures of '{decision.protocol}' over TCP are not matched: "
-                "TCP headers vary in length",
-                Severity.WARNING,
-                decision.origin.place,
-                host=device.name,
-            )
-            for decision in intent.decisions
-            if any(layer4 != UDP for layer4, _ in decision.detect)
-        ]
-        return found
+        """Say what overlays cannot promise, what nft cannot see, and what makes the router slow."""
+        from targets.linux.notes import notes
+
+        return list(notes(intent, device))
 
 
 TARGET = LinuxTarget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from compiler.model.device import Address
+from compiler.model.finding import Code
 from compiler.model.protocol import AH, ESP, GRE, PORTED, TCP, UDP, Signature
 from targets.linux import TARGET, branches, nft
 from targets.linux.branches import Branches
@@ -188,15 +190,52 @@ def test_signatures_of_users_keep_their_verdicts(data: st.DataObject) -> None:
     short = Walker(TARGET.settings(found.intent, found.device))
     with pytest.MonkeyPatch.context() as patch:
         long = Walker(without_shortcuts(found, patch))
-    told_by_one_value = not {"own-2", "own-3"} & found.protocols.keys()
+    notes = [n.message for n in TARGET.notes(found.intent, found.device) if n.code is Code.T409]
+    most = max([3, *(int(rules) for note in notes for rules in re.findall(r"up to (\d+)", note))])
     for packet in data.draw(st.lists(connections(found), min_size=20, max_size=40)):
         payload = data.draw(st.sampled_from([b"\x01", b"\x02" * 40, b"\x01\0\0\0\x07\x03", b""]))
         one = replace(packet, layer4=UDP, destination_port=7777, source_port=40000, payload=payload)
         for sent in (one, answer(one)):
             outcome = short.forward(sent)
             assert outcome.verdict == long.forward(sent).verdict, sent
-            if told_by_one_value and sent.state == "established" and outcome.verdict != "drop":
-                assert outcome.met <= 3, sent
+            if sent.state == "established" and outcome.verdict != "drop":
+                assert outcome.met <= most, sent
+
+
+@pytest.mark.parametrize(("chosen", "rules"), [((0, 1), 3), ((0, 2), 7), ((0, 1, 2), 9)])
+def test_signatures_that_cost_more_than_three_rules_are_named(
+    chosen: tuple[int, ...], rules: int
+) -> None:
+    flows = {"layer4": "udp", "ports": [7777]}
+    own = {
+        f"own-{n}": {
+            "title": "A user's",
+            "part_of": "own",
+            "flows": {"main": {**flows, "signature": SIGNED[n]}},
+        }
+        for n in chosen
+    }
+    found: Any = situation(CASES[0], {
+        "zones": {"lan": {"devices": ["br1"]}, "wan": {"devices": ["eth0"]}},
+        "protocols": {
+            "own": {"title": "A family", "flows": {"all": {**flows, "ports": [7778]}}},
+            **own,
+        },
+        "policy": {"name": "a", "hosts": "all", "passthrough": {
+            name: {"action": "block", "collateral": "accept"} for name in own
+        } | {"own-0": "pass"}},
+    })  # fmt: skip
+    told = [n for n in TARGET.notes(found.intent, found.device) if n.code is Code.T409]
+    assert len(told) == (rules > 3)
+    assert all(f"udp/7777 meet up to {rules} rules" in note.message for note in told)
+    walker = Walker(TARGET.settings(found.intent, found.device))
+    client, far = ip_address("192.168.1.20"), ip_address("9.9.9.9")
+    packet = Packet("br1", "eth0", "ipv4", UDP, client, far, 40000, 7777, b"other" * 9,
+                    first_from=client, first_to=far, answered_by=far)  # fmt: skip
+    outcome = walker.forward(replace(packet, state="established"))
+    assert outcome.verdict == "accept"
+    assert 3 <= outcome.met <= rules
+    assert (outcome.met > 3) == (rules > 3)
 
 
 def test_a_packet_with_two_signatures_is_dropped_if_one_of_them_is() -> None:
