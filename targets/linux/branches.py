@@ -1,6 +1,6 @@
-"""What is looked up before the established rule: one verdict map, and the chains behind it.
+"""What is looked up before the established rule: verdict maps, and the chains behind them.
 
-The map holds only packets that some decision drops somewhere (in a strict gateway also those of
+The maps hold only packets that some decision drops somewhere (in a strict gateway also those of
 limited passes), so that a block cuts tunnels that are up. Others leave before: see ``early``.
 """
 
@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from compiler.model.intent import Action, Exposure, Intent
 from compiler.model.protocol import UDP, Family, Signature
 from targets.linux import nft
-from targets.linux.canonical import element_order, layer4_label, layer4_word
-from targets.linux.claims import ANY_PORT, Claim, Segment, segments
-from targets.linux.early import Branching, WayOut, way_out
+from targets.linux.canonical import layer4_label
+from targets.linux.claims import Claim, Segment, segments
+from targets.linux.early import Branching, WayOut, exact, way_out
+from targets.linux.flowmaps import FlowMaps, Way, flow_maps
 from targets.linux.matches import (
     ACCEPT,
     DROP,
@@ -33,9 +34,6 @@ from targets.linux.shortcut import Shortcuts
 from targets.linux.where import Where, free_name
 from targets.linux.zones import PAIR_KEY
 
-FLOW_MAP, FLOW_KEY = "flows_", "ct direction . meta nfproto . meta l4proto . th dport . th sport"
-_FLOW_TYPE = "ct_dir . nf_proto . inet_proto . inet_service . inet_service"
-
 
 @dataclass(slots=True)
 class Branches:
@@ -46,13 +44,15 @@ class Branches:
     strict: bool
     chains: dict[str, nft.Chain] = field(default_factory=dict)
     held: dict[str, nft.Set] = field(default_factory=dict)
-    elements: list[tuple[str, nft.Verdict]] = field(default_factory=list)
+    ways: list[Way] = field(default_factory=list)
+    looked_up: FlowMaps = field(default_factory=FlowMaps)
     hidden: list[nft.Rule] = field(default_factory=list)
     passed: list[Segment] = field(default_factory=list)
     logged: list[tuple[Claim, Segment]] = field(default_factory=list)
     shortcuts: Shortcuts = field(default_factory=Shortcuts)
     branching: list[Branching] = field(default_factory=list)
     early: WayOut | None = None
+    exact: bool = False
 
     def sort(self) -> None:
         """Place every segment of the intent; first those that cost every packet a rule."""
@@ -60,22 +60,21 @@ class Branches:
         for segment in sorted(found, key=lambda s: not hidden(s.layer4, s.family)):
             self._place(segment)
         self.early = way_out(self.branching)
+        self.exact = not self.early and exact(self.branching)
         for segment, rules in self.branching:
             self._branch(segment, rules)
+        self.looked_up = flow_maps(self.ways, exact=self.exact)
 
     def rules(self) -> Iterator[nft.Rule]:
         """Give the rules at the top of the forward chain."""
         if self.early:
             yield self.early.rule
-        if self.elements:
-            yield (nft.Lookup(FLOW_KEY, FLOW_MAP),)
+        yield from self.looked_up.rules
         yield from self.hidden
 
     def maps(self) -> Iterator[nft.VerdictMap]:
-        """Give the map, if it holds anything."""
-        if self.elements:
-            elements = sorted(self.elements, key=lambda pair: element_order(pair[0]))
-            yield nft.VerdictMap(FLOW_MAP, _FLOW_TYPE, tuple(elements), interval=True)
+        """Give the maps that lead to the chains."""
+        yield from self.looked_up.maps
 
     def sets(self) -> Iterator[nft.Set]:
         """Give the sets of connections that are held, and of what shortcuts and the way out ask."""
@@ -100,14 +99,12 @@ class Branches:
     def _branch(self, segment: Segment, rules: Mapping[Signature | None, nft.Rules]) -> None:
         out, back = (nft.Verdict("jump", name) for name in self._chains(segment, rules))
         if hidden(segment.layer4, segment.family):
-            if self.early:
+            if self.early or self.exact:
                 self.hidden.append(self.shortcuts.aside(rules[None], self.where.sets(), out.chain))
             match = layer4_match(segment.layer4, segment.family)
             self.hidden.append((match, out if out == back else _by_direction(out, back)))
             return
-        word = f"{segment.family} . {layer4_word(segment.layer4)}"
-        self.elements.append((f"original . {word} . {segment.ports} . {ANY_PORT}", out))
-        self.elements.append((f"reply . {word} . {ANY_PORT} . {segment.ports}", back))
+        self.ways.append(Way(segment, out, back))
 
     def _chains(
         self, segment: Segment, rules: Mapping[Signature | None, nft.Rules]
@@ -138,17 +135,19 @@ class Branches:
         """Let established traffic out early, where the chain alone would cost it too much.
 
         Three rules are the limit: the map's, one of AH over IPv6 or of the signatures, one more.
-        With a way out before the map, that one more is the first of the chain.
+        Behind a way out or the map of what has ports, that one more is the first of the chain.
         """
         unless: nft.Rule = ()
         if _holds_connections(segment):
             held = self._held(segment.family)
             unless = (nft.Match(_ends(segment.family)[0], (), held, negated=True),)
-        first = bool(self.early) or len(rules) > 1 or hidden(segment.layer4, segment.family)
+        second = bool(self.early) or (self.exact and segment.portless)
+        first = second or len(rules) > 1 or hidden(segment.layer4, segment.family)
+        after = bool(self.hidden) + (self.exact and not segment.portless)
         bodies: dict[Signature | None, nft.Rules] = {}
         for signature, part in rules.items():
             body: nft.Rules | None = part
-            if len(part) + first + bool(self.hidden) > 1:
+            if len(part) + first + after > 1:
                 sets, into = self.where.sets(), self.shortcuts.into
                 body = into(part, sets, name, first=first, direction=direction, unless=unless)
             if body is None:

@@ -10,6 +10,9 @@ has to be the chain's shortcut. Where that cannot be, the rule is left out:
 
 - signatures tell packets of one port apart: there the third rule is the one that looks at them
 - a shortcut that no set can hold, and the one of AH over IPv6 if it asks for addresses
+
+Then every packet pays for the look-up, and maps of exact keys take the place of the one of ranges
+where they can.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ def way_out(branching: Sequence[Branching]) -> WayOut | None:
     Gives nothing where there is no map, or a chain's shortcut cannot be its first rule.
     """
     mapped = [segment for segment, _ in branching if not _hidden(segment)]
-    if not mapped or not all(_leads(*each) for each in branching):
+    if not mapped or not all(leads(*each) for each in branching):
         return None
     asked: list[nft.Match] = []
     portless = canonical_list(
@@ -63,7 +66,19 @@ def way_out(branching: Sequence[Branching]) -> WayOut | None:
     return WayOut((RUNNING, *asked, ACCEPT), (made,))
 
 
-def _leads(segment: Segment, rules: Mapping[Signature | None, nft.Rules]) -> bool:
+def exact(branching: Sequence[Branching]) -> bool:
+    """Tell whether exact maps can stand where there is no way out: see :mod:`.flowmaps`.
+
+    What has no ports is looked up second there, so that its third rule is its chain's first.
+    """
+    return all(
+        leads(segment, rules) if segment.portless else segment.ports.first == segment.ports.last
+        for segment, rules in branching
+    )
+
+
+def leads(segment: Segment, rules: Mapping[Signature | None, nft.Rules]) -> bool:
+    """Tell whether the first rule of a segment's chain can be its shortcut."""
     return len(rules) == 1 and fits_first(rules[None], pairs_only=_hidden(segment))
 
 

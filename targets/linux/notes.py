@@ -62,7 +62,8 @@ def _slow(intent: Intent, device: Device) -> Iterator[Finding]:
         looks = len(dispatch([(marks, "") for marks in seen]))
         if looks < 2 or str(segment.ports) in reported:
             continue
-        most = 1 + looks + max(_met(part, len(branches.hidden)) for part in rules.values())
+        below = len(tuple(branches.rules()))  # the map's rule, met already, or the established one
+        most = 1 + looks + max(_met(part, below) for part in rules.values())
         reported.add(str(segment.ports))
         claims = [claim for claim in segment.claims if claim.signature]
         names = ", ".join(dict.fromkeys(f"'{claim.decision.protocol}'" for claim in claims))
@@ -78,15 +79,15 @@ def _slow(intent: Intent, device: Device) -> Iterator[Finding]:
         )
 
 
-def _met(rules: nft.Rules, hidden: int) -> int:
+def _met(rules: nft.Rules, below: int) -> int:
     """Count the rules that an accepted packet meets at most, from a chain on.
 
     Where each drop is one of places, the chain's shortcut alone; else a packet may meet all of it,
-    and return to the base chain.
+    and return to the ``below`` rules of the base chain.
     """
     drops = [statement for rule in rules if rule[-1] == DROP for statement in rule]
     looks = any(isinstance(s, nft.Match) and s.key.startswith(_BYTES) for s in drops)
-    return 1 + len(rules) + hidden + 1 if looks else 1
+    return 1 + len(rules) + below if looks else 1
 
 
 def _signed(segment: Segment) -> bool:

@@ -98,6 +98,9 @@ _FIELDS: dict[str, _Getter] = {
     "udp length": lambda p: 8 + len(p.payload) if p.layer4 == UDP else None,
     "th dport": _port((), destination=True),
     "th sport": _port((), destination=False),
+    "ct reply proto-src": lambda p: (  # the server's port, behind DNAT and before masquerading
+        p.destination_port if p.direction == "original" else p.source_port
+    ),
 }
 for _name, _layer4 in (("tcp", TCP), ("udp", UDP), ("sctp", _SCTP)):
     _FIELDS[f"{_name} dport"] = _port((_layer4,), destination=True)

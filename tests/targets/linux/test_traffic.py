@@ -9,8 +9,7 @@ import pytest
 
 from compiler.prove.lab.network import Lab
 from compiler.prove.lab.packets import SCTP, TCP, UDP
-from targets.linux import TARGET, nft
-from targets.linux.branches import FLOW_KEY, FLOW_MAP
+from targets.linux import TARGET, branches, flowmaps, nft
 from tests.targets.linux.support import apply, device, intent, load, table
 from tests.targets.linux.tunnels import (
     AH,
@@ -114,24 +113,52 @@ def test_the_way_out_is_not_taken_by_what_is_blocked(
     wanted = table(intent(policy), **options)
     forward = wanted.chain("forward")
     assert forward
-    assert forward.rules[1] == (nft.Lookup(FLOW_KEY, FLOW_MAP),), "there is a rule before the map"
+    assert forward.rules[1] == (nft.Lookup(flowmaps.RANGES_KEY, flowmaps.FLOWS),), (
+        "there is a rule before the map"
+    )
     chains = tuple(
         replace(c, rules=c.rules[1:]) if c.name == "forward" else c for c in wanted.chains
     )
     known = tuple(s for s in wanted.sets if s.name != "ports_")
-    fared = []
-    for made in (wanted, replace(wanted, chains=chains, sets=known)):
-        lab.clear()
-        apply(lab, {})
-        payload = b"\x63\x04\0\0" + b"\x01" * 20 + b"data"  # AH's, and nothing to the others
-        opened = [
-            out(lab, layer4, port, payload, version=version, source_port=own)
-            for layer4, port, own in RUNNING
-        ]
-        answers = [open_(lab, packet) for packet in opened]
-        load(lab, made)
-        fared.append([alive(lab, *each) for each in zip(opened, answers, strict=True)])
-    assert fared[0] == fared[1]
+    without = replace(wanted, chains=chains, sets=known)
+    assert _running(lab, wanted, version) == _running(lab, without, version)
+
+
+@BOTH
+@pytest.mark.parametrize("options", [{}, STRICT, {"mode": "overlay"}])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"default": "block", "ipsec": "pass", "ikev1": "block"},
+        {"ah": "block", "ikev2": "block", "wireguard": {"action": "block", "from": ["guest"]}},
+    ],
+)
+def test_maps_of_exact_keys_hold_what_the_map_of_ranges_holds(
+    lab: Lab, policy: dict[str, Any], options: dict[str, str], version: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    exact = table(intent(policy), **options)
+    assert exact.map(flowmaps.PORTLESS)
+    monkeypatch.setattr(branches, "exact", lambda _branching: False)
+    ranges = table(intent(policy), **options)
+    assert not ranges.map(flowmaps.PORTLESS)
+    fared = _running(lab, exact, version)
+    assert fared == _running(lab, ranges, version)
+    assert {sent for sent, _ in fared} == {True, False}
+
+
+def _running(lab: Lab, made: nft.Table, version: int) -> list[tuple[bool, bool]]:
+    """Open connections, load a table, and tell which of them live on: out, and back."""
+    lab.clear()
+    apply(lab, {})
+    payload = b"\x63\x04\0\0" + b"\x01" * 20 + b"data"  # AH's, and nothing to the others
+    opened = [
+        out(lab, layer4, port, payload, version=version, source_port=own)
+        for layer4, port, own in RUNNING
+    ]
+    answers = [open_(lab, packet) for packet in opened]
+    load(lab, made)
+    return [alive(lab, *each) for each in zip(opened, answers, strict=True)]
 
 
 @BOTH
