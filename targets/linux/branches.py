@@ -23,9 +23,7 @@ from targets.linux.matches import (
     dispatch,
     excludes,
     family_of,
-    hidden,
     ip_word,
-    layer4_match,
     log_lines,
     signature_matches,
     version_of,
@@ -46,7 +44,6 @@ class Branches:
     held: dict[str, nft.Set] = field(default_factory=dict)
     ways: list[Way] = field(default_factory=list)
     looked_up: FlowMaps = field(default_factory=FlowMaps)
-    hidden: list[nft.Rule] = field(default_factory=list)
     passed: list[Segment] = field(default_factory=list)
     logged: list[tuple[Claim, Segment]] = field(default_factory=list)
     shortcuts: Shortcuts = field(default_factory=Shortcuts)
@@ -55,9 +52,8 @@ class Branches:
     exact: bool = False
 
     def sort(self) -> None:
-        """Place every segment of the intent; first those that cost every packet a rule."""
-        found = list(segments(self.intent))
-        for segment in sorted(found, key=lambda s: not hidden(s.layer4, s.family)):
+        """Place every segment of the intent."""
+        for segment in segments(self.intent):
             self._place(segment)
         self.early = way_out(self.branching)
         self.exact = not self.early and exact(self.branching)
@@ -70,7 +66,6 @@ class Branches:
         if self.early:
             yield self.early.rule
         yield from self.looked_up.rules
-        yield from self.hidden
 
     def maps(self) -> Iterator[nft.VerdictMap]:
         """Give the maps that lead to the chains."""
@@ -98,12 +93,6 @@ class Branches:
 
     def _branch(self, segment: Segment, rules: Mapping[Signature | None, nft.Rules]) -> None:
         out, back = (nft.Verdict("jump", name) for name in self._chains(segment, rules))
-        if hidden(segment.layer4, segment.family):
-            if self.early or self.exact:
-                self.hidden.append(self.shortcuts.aside(rules[None], self.where.sets(), out.chain))
-            match = layer4_match(segment.layer4, segment.family)
-            self.hidden.append((match, out if out == back else _by_direction(out, back)))
-            return
         self.ways.append(Way(segment, out, back))
 
     def _chains(
@@ -134,7 +123,7 @@ class Branches:
     ) -> dict[Signature | None, nft.Rules] | None:
         """Let established traffic out early, where the chain alone would cost it too much.
 
-        Three rules are the limit: the map's, one of AH over IPv6 or of the signatures, one more.
+        Three rules are the limit: the map's, the one of the signatures, one more.
         Behind a way out or the map of what has ports, that one more is the first of the chain.
         """
         unless: nft.Rule = ()
@@ -142,8 +131,8 @@ class Branches:
             held = self._held(segment.family)
             unless = (nft.Match(_ends(segment.family)[0], (), held, negated=True),)
         second = bool(self.early) or (self.exact and segment.portless)
-        first = second or len(rules) > 1 or hidden(segment.layer4, segment.family)
-        after = bool(self.hidden) + (self.exact and not segment.portless)
+        first = second or len(rules) > 1
+        after = self.exact and not segment.portless
         bodies: dict[Signature | None, nft.Rules] = {}
         for signature, part in rules.items():
             body: nft.Rules | None = part
@@ -286,10 +275,6 @@ def _holds_connections(segment: Segment) -> bool:
     return segment.layer4 == UDP and any(
         claim.blocks and claim.flow.introduces for claim in segment.claims
     )
-
-
-def _by_direction(out: nft.Verdict, back: nft.Verdict) -> nft.Lookup:
-    return nft.Lookup("ct direction", "", (("original", out.write()), ("reply", back.write())))
 
 
 def _ends(family: Family) -> tuple[str, str]:

@@ -27,7 +27,7 @@ _WORDS = {
     "meta nfproto": _NFPROTO,
     "nf_proto": _NFPROTO,
 }
-_LAYER4_KEYS = frozenset({"meta l4proto", "inet_proto", "ip6 nexthdr"})
+_LAYER4_KEYS = frozenset({"meta l4proto", "inet_proto"})
 _NAME_KEYS = frozenset({"iifname", "oifname", "ifname"})
 _LABELS = frozenset({"tcp", "udp", "gre", "esp", "ah", "sctp"})
 #: The names of IANA's registry "Assigned Internet Protocol Numbers" as netbase has them in

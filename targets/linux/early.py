@@ -9,7 +9,7 @@ A packet meets three rules at most: this one, the map's, and the first of a chai
 has to be the chain's shortcut. Where that cannot be, the rule is left out:
 
 - signatures tell packets of one port apart: there the third rule is the one that looks at them
-- a shortcut that no set can hold, and the one of AH over IPv6 if it asks for addresses
+- a shortcut that no set can hold
 
 Then every packet pays for the look-up, and maps of exact keys take the place of the one of ranges
 where they can.
@@ -24,7 +24,7 @@ from compiler.model.protocol import Signature
 from targets.linux import nft
 from targets.linux.canonical import canonical_list, layer4_word
 from targets.linux.claims import Segment
-from targets.linux.matches import ACCEPT, AH_WORD, NEXT_HEADER, RUNNING, hidden
+from targets.linux.matches import ACCEPT, RUNNING
 from targets.linux.shortcut import fits_first
 
 _PORTS = "ports_"
@@ -42,12 +42,12 @@ class WayOut:
 
 
 def way_out(branching: Sequence[Branching]) -> WayOut | None:
-    """Accept established packets that cannot be in the map, nor be AH over IPv6 if it matters.
+    """Accept established packets that cannot be in the map.
 
     Gives nothing where there is no map, or a chain's shortcut cannot be its first rule.
     """
-    mapped = [segment for segment, _ in branching if not _hidden(segment)]
-    if not mapped or not all(leads(*each) for each in branching):
+    mapped = [segment for segment, _ in branching]
+    if not mapped or not all(leads(rules) for _, rules in branching):
         return None
     asked: list[nft.Match] = []
     portless = canonical_list(
@@ -55,8 +55,6 @@ def way_out(branching: Sequence[Branching]) -> WayOut | None:
     )
     if portless:
         asked.append(nft.Match("meta l4proto", portless, negated=True))
-    if len(mapped) < len(branching):
-        asked.append(nft.Match(NEXT_HEADER, (AH_WORD,), negated=True))
     ports = canonical_list("th dport", (str(s.ports) for s in mapped if not s.portless))
     if not ports:
         return WayOut((RUNNING, *asked, ACCEPT), ())
@@ -72,15 +70,11 @@ def exact(branching: Sequence[Branching]) -> bool:
     What has no ports is looked up second there, so that its third rule is its chain's first.
     """
     return all(
-        leads(segment, rules) if segment.portless else segment.ports.first == segment.ports.last
+        leads(rules) if segment.portless else segment.ports.first == segment.ports.last
         for segment, rules in branching
     )
 
 
-def leads(segment: Segment, rules: Mapping[Signature | None, nft.Rules]) -> bool:
-    """Tell whether the first rule of a segment's chain can be its shortcut."""
-    return len(rules) == 1 and fits_first(rules[None], pairs_only=_hidden(segment))
-
-
-def _hidden(segment: Segment) -> bool:
-    return hidden(segment.layer4, segment.family)
+def leads(rules: Mapping[Signature | None, nft.Rules]) -> bool:
+    """Tell whether the first rule of a chain can be its shortcut."""
+    return len(rules) == 1 and fits_first(rules[None])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from compiler.model.intent import Decision, Exposure
-from compiler.model.protocol import AH, PORTED, UDP, Family, Flow, PortRange, Signature, layer4_name
+from compiler.model.protocol import PORTED, UDP, Family, Flow, PortRange, Signature, layer4_name
 from targets.linux import nft
 from targets.linux.canonical import (
     canonical_list,
@@ -17,9 +17,6 @@ from targets.linux.canonical import (
 
 ACCEPT, DROP = nft.Verdict("accept"), nft.Verdict("drop")
 NEW, RUNNING = nft.Match("ct state", ("new",)), nft.Match("ct state", ("established", "related"))
-#: The byte that is IPv6's next header, and AH's number as nft lists it. In IPv4 it holds flags and
-#: high bits of the fragment offset, after connection tracking never those of AH's number.
-NEXT_HEADER, AH_WORD = "@nh,48,8", hex(AH)
 _UDP_HEADER = 8
 
 
@@ -49,30 +46,20 @@ def family_match(family: Family) -> nft.Match:
     return nft.Match("meta nfproto", (str(family),))
 
 
-def hidden(layer4: int, family: Family) -> bool:
-    """Tell whether nft's ``meta l4proto`` never names a protocol.
-
-    AH is an extension header in IPv6, which the kernel skips on its way to the transport header
-    (``ipv6_find_hdr`` in net/ipv6/exthdrs_core.c).
-    """
-    return layer4 == AH and family is Family.IPV6
-
-
-def layer4_match(layer4: int, family: Family) -> nft.Match:
+def layer4_match(layer4: int) -> nft.Match:
     """Match an IP protocol, whatever its ports."""
-    key = "ip6 nexthdr" if hidden(layer4, family) else "meta l4proto"
-    return nft.Match(key, (layer4_word(layer4),))
+    return nft.Match("meta l4proto", (layer4_word(layer4),))
 
 
-def flow_match(flow: Flow, family: Family) -> nft.Match:
+def flow_match(flow: Flow) -> nft.Match:
     """Match the packets that open a flow: by protocol, and by destination port if it has ports."""
-    return ports_match(flow.layer4, flow.ports, family)
+    return ports_match(flow.layer4, flow.ports)
 
 
-def ports_match(layer4: int, ports: tuple[PortRange, ...], family: Family) -> nft.Match:
+def ports_match(layer4: int, ports: tuple[PortRange, ...]) -> nft.Match:
     """Match a protocol, and the destination ports where it has any."""
     if layer4 not in PORTED or not ports:
-        return layer4_match(layer4, family)
+        return layer4_match(layer4)
     key = f"{layer4_name(layer4)} dport"
     return nft.Match(key, canonical_list(key, map(str, ports)))
 

@@ -86,4 +86,4 @@ class Nat:
             to = nft.Dnat("ip", str(exposure.to))
             for flow in exposure.flows:
                 if not flow.carried and family in flow.families:
-                    yield (wans, *peers, _LOCAL, flow_match(flow, family), nft.Counter(), to)
+                    yield (wans, *peers, _LOCAL, flow_match(flow), nft.Counter(), to)

@@ -18,9 +18,7 @@ from targets.linux.matches import (
     family_match,
     family_of,
     flow_match,
-    hidden,
     ip_word,
-    layer4_match,
     log_lines,
     ports_match,
     reachable,
@@ -54,9 +52,7 @@ class NewTraffic:
     def maps(self) -> Iterator[nft.VerdictMap]:
         """Give the map of what a strict gateway passes everywhere."""
         elements = [
-            (f"{s.family} . {layer4_word(s.layer4)} . {s.ports}", ACCEPT)
-            for s in self._passed()
-            if not hidden(s.layer4, s.family)
+            (f"{s.family} . {layer4_word(s.layer4)} . {s.ports}", ACCEPT) for s in self._passed()
         ]
         if elements:
             elements.sort(key=lambda pair: element_order(pair[0]))
@@ -71,7 +67,7 @@ class NewTraffic:
             for flow in exposure.flows:
                 if flow.carried or family not in flow.families:
                     continue
-                to_it = (wans, *self.where.peers(exposure), server, flow_match(flow, family))
+                to_it = (wans, *self.where.peers(exposure), server, flow_match(flow))
                 yield from log_lines(exposure, "expose", (*to_it, *sent_on))
                 yield (*to_it, *sent_on, nft.Counter(), ACCEPT)
 
@@ -100,12 +96,10 @@ class NewTraffic:
         """Log what is passed and has no chain of its own, once for each new connection."""
         for claim, segment in self.branches.logged:
             ports = () if segment.portless else (segment.ports,)
-            marks = (ports_match(segment.layer4, ports, segment.family), NEW)
+            marks = (ports_match(segment.layer4, ports), NEW)
             for inside in self.where.inside(claim, self.where.clients):
-                # nft leaves the family out of its listing where `ip6 nexthdr` says it.
-                seen = hidden(segment.layer4, segment.family)
-                family = () if seen else (family_match(segment.family),)
-                yield from log_lines(claim.decision, "pass", (*family, *inside, *marks))
+                family = family_match(segment.family)
+                yield from log_lines(claim.decision, "pass", (family, *inside, *marks))
 
     def _outgoing(self) -> Iterator[nft.Rule]:
         within = self.where.pairs.within("within_")
@@ -119,11 +113,7 @@ class NewTraffic:
         if self._passed():
             out = self.where.pairs.new("lan_wan_", device.lan_zones, device.wan_zones)
             outgoing = nft.Match(OUT_KEY, (), out)
-            for segment in self._passed():
-                if hidden(segment.layer4, segment.family):
-                    yield (outgoing, layer4_match(segment.layer4, segment.family), ACCEPT)
-            if list(self.maps()):
-                yield (outgoing, nft.Lookup(PASSED_KEY, PASSED_MAP))
+            yield (outgoing, nft.Lookup(PASSED_KEY, PASSED_MAP))
 
     def _passed(self) -> list[Segment]:
         """Give what a strict gateway passes everywhere; others need no list."""

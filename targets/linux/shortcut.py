@@ -17,8 +17,8 @@ from ipaddress import ip_network
 from itertools import pairwise
 
 from targets.linux import nft
-from targets.linux.canonical import canonical_list, element_order, range_word
-from targets.linux.matches import ACCEPT, AH_WORD, DROP, NEXT_HEADER, RUNNING
+from targets.linux.canonical import element_order, range_word
+from targets.linux.matches import ACCEPT, DROP, RUNNING
 from targets.linux.where import free_name
 from targets.linux.zones import PAIR_KEY
 
@@ -97,20 +97,6 @@ class Shortcuts:
         accept = ((RUNNING, *unless, *inside, ACCEPT),) if inside else ()
         return (*accept, leave, *rules)
 
-    def aside(self, rules: nft.Rules, known: Sequence[nft.Set], name: str) -> nft.Rule:
-        """Give the shortcut of AH over IPv6 that stands before the jump to its chain.
-
-        Others come by it too; what is established and not AH may leave, for the map stands before.
-        """
-        clauses = list(_clauses(rules, {found.name: found for found in known}))
-        boxes = _boxes(clauses, (), "", drops=True)
-        if not boxes:
-            return (RUNNING, ACCEPT)
-        key = f"{PAIR_KEY} . {NEXT_HEADER}"
-        elements = canonical_list(key, (f"{pair} . {AH_WORD}" for (pair,) in boxes))
-        made = self._keep(f"barred_{name}", key, elements, interval=False)
-        return (RUNNING, nft.Match(key, (), made, negated=True), ACCEPT)
-
     def _boxed(
         self,
         clauses: Sequence[_Clause],
@@ -149,11 +135,11 @@ class Shortcuts:
         return self.made[(key, elements)].name
 
 
-def fits_first(rules: nft.Rules, *, pairs_only: bool) -> bool:
+def fits_first(rules: nft.Rules) -> bool:
     """Tell whether a shortcut can be the first rule of a chain, for each direction at least."""
     asked = {s.key for rule in rules for s in rule if isinstance(s, nft.Match)}
     addresses = [key for key in nft.TYPES if key in asked and key not in _PAIR]
-    return not addresses if pairs_only else _fits((*_PAIR[1:], *addresses))
+    return _fits((*_PAIR[1:], *addresses))
 
 
 def _fits(keys: Sequence[str]) -> bool:

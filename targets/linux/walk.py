@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from compiler.model.device import Address
-from compiler.model.protocol import AH, TCP, UDP
+from compiler.model.protocol import TCP, UDP
 from targets.linux import nft
 from targets.linux.canonical import layer4_word
 from targets.linux.members import Members
@@ -79,11 +79,6 @@ def _address(family: str, attribute: str) -> _Getter:
     return get
 
 
-def _hidden(packet: Packet) -> bool:
-    """Tell whether the kernel sees what AH protects instead of AH (IPv6: an extension header)."""
-    return packet.layer4 == AH and packet.family == "ipv6"
-
-
 _FIELDS: dict[str, _Getter] = {
     "ct direction": lambda p: p.direction,
     "ct state": lambda p: p.state,
@@ -91,9 +86,7 @@ _FIELDS: dict[str, _Getter] = {
     "iifname": lambda p: f'"{p.incoming}"',
     "oifname": lambda p: f'"{p.outgoing}"',
     "meta nfproto": lambda p: p.family,
-    "meta l4proto": lambda p: None if _hidden(p) else layer4_word(p.layer4),
-    "@nh,48,8": lambda p: hex(p.layer4 if p.family == "ipv6" else 0),  # IPv4: flags, a fragment's
-    "ip6 nexthdr": lambda p: layer4_word(p.layer4) if p.family == "ipv6" else None,
+    "meta l4proto": lambda p: layer4_word(p.layer4),
     "fib daddr type": lambda p: "local" if p.local else None,
     "udp length": lambda p: 8 + len(p.payload) if p.layer4 == UDP else None,
     "th dport": _port((), destination=True),

@@ -63,7 +63,7 @@ def test_flows_follow_the_policy(
 
 @BOTH
 def test_ah_over_both_families(lab: Lab, version: int) -> None:
-    """In IPv6 AH is an extension header, which `meta l4proto` never shows."""
+    """In IPv6 AH is an extension header, and the last one for nft: `meta l4proto` shows it."""
     payload = b"\x63\x04\0\0" + b"\x01" * 20 + b"data"
     for action, options in (("keep", {}), ("block", {}), ("pass", STRICT), ("keep", STRICT)):
         lab.clear()
