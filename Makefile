@@ -21,7 +21,7 @@ demo: $(VENV)/run tools
 
 ## test    everything that CI runs: linters, types, layering, tests
 test: check vpn-tools html-tools
-	PATH="$(CURDIR)/$(BIN):$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS)
+	PATH="$(CURDIR)/$(BIN):$$PATH:/usr/sbin:/sbin" $(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS) --dist worksteal --durations 25
 
 ## test-fleet  push to 500 embedded routers, 5 % of them faulty (three minutes)
 test-fleet: $(VENV)/dev tools
