@@ -6,26 +6,23 @@ packet it is (an interface, a client's address or port that nobody knows), all m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, product
 
+from compiler.evaluate.answers import NOBODY, answer, answers
 from compiler.evaluate.outcome import Outcome
-from compiler.evaluate.packet import WITH_PORTS, Ends, Packet
+from compiler.evaluate.packet import Packet
 from compiler.evaluate.places import Places
 from compiler.evaluate.walk import Ruleset
-from compiler.model.device import Address, Device
-from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
-from compiler.model.protocol import GRE, TCP, UDP, Family
+from compiler.evaluate.ways import CLIENT_PORT, Way, Ways
+from compiler.model.device import Device
+from compiler.model.effect import Effect, HelperState, Probe, Verdict
+from compiler.model.protocol import GRE, TCP
 from compiler.model.survey import Journey
 
-_CLIENT_PORT = 40000
-_SYN_ACK, _ACK = 0x12, 0x10
+_ACK = 0x10
 _EVERYTHING = frozenset(Verdict) - {Verdict.UNKNOWN}
-#: More ways than this are not walked: what places there are is then not known well enough.
-_MOST_WAYS = 40
 _TOO_MANY = "the rules tell apart more interfaces and addresses than can be tried: name the zones"
-_NOBODY = Ends(None, None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +49,6 @@ class _Finding:
     helper: HelperState = HelperState.NOT_NEEDED
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """One way that the packets of a probe may take."""
-
-    iif: str
-    oif: str
-    packet: Packet
-
-    @property
-    def journey(self) -> Journey:
-        """The way as others see it."""
-        packet = self.packet
-        return Journey(self.iif, self.oif, packet.source, packet.destination, packet.source_port)
-
-    def __str__(self) -> str:
-        packet = self.packet
-        port = f" port {packet.source_port}" if packet.source_port else ""
-        return f"from {packet.source}{port} at {self.iif or 'any'} to {self.oif or 'any'}"
-
-
 class Experience:
     """Sends the packets of probes through rules."""
 
@@ -79,7 +56,7 @@ class Experience:
         """Take the rules of a router, its zones, and what is known of its kernel."""
         self._ruleset = ruleset
         self._places = Places(ruleset, device)
-        self._device = device
+        self._ways = Ways(self._places, device)
         self._conditions = conditions
         self._seen: dict[Packet, Outcome] = {}
 
@@ -88,9 +65,9 @@ class Experience:
         return tuple(self._effect(probe) for probe in probes)
 
     def _effect(self, probe: Probe) -> Effect:
-        found: dict[_Finding, _Way] = {}
-        ways = list(islice(self._ways(probe), _MOST_WAYS + 1))
-        for way in ways[:_MOST_WAYS]:
+        found: dict[_Finding, Way] = {}
+        ways, are_all = self._ways.of(probe)
+        for way in ways:
             one = self._finding(probe, way.packet)
             found.setdefault(one, way)
             if one.verdict is Verdict.UNKNOWN or len({_kind(each) for each in found}) > 1:
@@ -98,64 +75,20 @@ class Experience:
         if not found:
             return Effect(probe, Verdict.UNKNOWN, "no packet leads from this zone to that")
         one = _agreed(found)
-        if len(ways) > _MOST_WAYS and one.verdict is not Verdict.UNKNOWN:
+        if not are_all and one.verdict is not Verdict.UNKNOWN:
             return Effect(probe, Verdict.UNKNOWN, _TOO_MANY, one.helper)
         cuts = one.verdict.blocks and all(self._cuts(probe, way.packet) for way in ways)
         return Effect(probe, one.verdict, one.because, one.helper, cuts or not one.verdict.blocks)
 
     def journeys(self, probe: Probe) -> tuple[Journey, ...]:
         """Give every way that the first packet of a probe may take; none: too many to try."""
-        ways = list(islice(self._ways(probe), _MOST_WAYS + 1))
-        return tuple(way.journey for way in ways) if len(ways) <= _MOST_WAYS else ()
+        ways, are_all = self._ways.of(probe)
+        return tuple(way.journey for way in ways) if are_all else ()
 
     def doubt(self, probe: Probe) -> str:
         """Say why nobody can tell what a probe experiences, on the first way where it is so."""
-        ways = islice(self._ways(probe), _MOST_WAYS)
-        found = (self._finding(probe, way.packet) for way in ways)
+        found = (self._finding(probe, way.packet) for way in self._ways.of(probe)[0])
         return next((one.because for one in found if one.verdict is Verdict.UNKNOWN), "")
-
-    def _ways(self, probe: Probe) -> Iterator[_Way]:
-        incoming, outgoing = self._places.interfaces(probe.source), self._sides(probe)
-        for iif, oif in product(incoming, outgoing):
-            if iif != oif:
-                for packet in self._openings(probe, iif, oif):
-                    yield _Way(iif, oif, packet)
-
-    def _sides(self, probe: Probe) -> tuple[str, ...]:
-        if probe.destination:
-            return self._places.interfaces(probe.destination)
-        zones = self._device.lan_zones
-        return tuple(link for zone in zones for link in self._places.interfaces(zone.name))
-
-    def _openings(self, probe: Probe, iif: str, oif: str) -> Iterator[Packet]:
-        """Give the first packets that a probe may be."""
-        inbound = probe.direction is Direction.IN
-        far = self._places.far(probe.family)
-        to = probe.destination_address or far
-        unseen: frozenset[str] = frozenset()
-        if inbound and probe.family is Family.IPV4:
-            unseen = frozenset({"destination"})
-        if probe.source_address is not None:
-            sources: tuple[Address, ...] = (probe.source_address,)
-        else:
-            sources = (far,) if inbound else self._places.inner(probe.source, probe.family)
-        for source, port in product(sources, _client_ports(probe)):
-            yield Packet(
-                source,
-                to,
-                probe.flow.layer4,
-                iif,
-                oif,
-                port,
-                probe.port,
-                b"" if probe.flow.layer4 == TCP else None,
-                unseen=unseen,
-                glimpse=probe.flow.signature if probe.flow.layer4 != TCP else None,
-                router=frozenset(),
-                hosts=not unseen,
-                ttl=None,
-                dscp=None,
-            )
 
     def _forward(self, packet: Packet) -> Outcome:
         found = self._seen.get(packet)
@@ -178,35 +111,35 @@ class Experience:
         """Judge a first packet together with the answer to it."""
         if first.verdict is not Verdict.PASS:
             return _Finding(first.verdict, first.because)
-        answers = [self._answered(packet) for packet in _answers(opening, first)]
-        doubt = next((one for one in answers if one.verdict is Verdict.UNKNOWN), None)
+        came = [self._answered(packet) for packet in answers(opening, first)]
+        doubt = next((one for one in came if one.verdict is Verdict.UNKNOWN), None)
         if doubt is not None:
             return _Finding(Verdict.UNKNOWN, f"whether its answer passes: {doubt.because}")
-        lost = [one for one in answers if one.verdict.blocks]
+        lost = [one for one in came if one.verdict.blocks]
         if not lost:
             return _Finding(Verdict.PASS, first.because)
-        if len(lost) < len(answers):
+        if len(lost) < len(came):
             return _Finding(Verdict.UNKNOWN, f"whether its answer is tracked: {first.because}")
         return _Finding(Verdict.DROP, f"its answer is dropped: {lost[0].because}")
 
-    def _answered(self, answer: Packet) -> Outcome:
+    def _answered(self, back: Packet) -> Outcome:
         """Send an answer to an address of the router that nobody knows: none that rules mention.
 
         Where that does not pass, it may be because rules do mention the router's own.
         """
-        if answer.unseen and answer.translated is not None:
-            own = self._places.own(answer.source)
+        if back.unseen and back.translated is not None:
+            own = self._places.own(back.source)
             ends = replace(
-                answer.translated,
-                destination=answer.translated.destination or own,
-                source=answer.translated.source or answer.source,
-                source_port=answer.translated.source_port or answer.source_port,
-                destination_port=answer.translated.destination_port or answer.destination_port,
+                back.translated,
+                destination=back.translated.destination or own,
+                source=back.translated.source or back.source,
+                source_port=back.translated.source_port or back.source_port,
+                destination_port=back.translated.destination_port or back.destination_port,
             )
             to = ends.destination or own
             found = self._forward(
                 replace(
-                    answer,
+                    back,
                     destination=to,
                     unseen=frozenset(),
                     translated=ends,
@@ -216,7 +149,7 @@ class Experience:
             )
             if found.verdict is Verdict.PASS:
                 return found
-        return self._forward(answer)
+        return self._forward(back)
 
     def _helper(self, probe: Probe, control: Outcome) -> HelperState:
         """Say what becomes of the helper of a probe's protocol on the control connection."""
@@ -238,7 +171,7 @@ class Experience:
         layer4, port = (helper.layer4, helper.port) if helper else (TCP, 0)
         payload = b"" if layer4 == TCP else None
         return replace(
-            opening, layer4=layer4, source_port=_CLIENT_PORT, destination_port=port,
+            opening, layer4=layer4, source_port=CLIENT_PORT, destination_port=port,
             payload=payload, glimpse=None,
         )  # fmt: skip
 
@@ -310,12 +243,12 @@ class Experience:
 
     def _cuts(self, probe: Probe, opening: Packet) -> bool:
         """Tell whether a connection that is up certainly ends."""
-        ends = self._ruleset.translate(opening).answered or _NOBODY
+        ends = self._ruleset.translate(opening).answered or NOBODY
         running = replace(
             opening, state="established", tcp_flags=_ACK, payload=None, original=opening.opened,
             translated=ends, ct_mark=None,
         )  # fmt: skip
-        packets = [running, _answer(running, ends, opening.opened, None)]
+        packets = [running, answer(running, ends, opening.opened, None)]
         if probe.flow.carried:
             turned = replace(
                 running, iif=opening.oif, oif=opening.iif, source=opening.destination,
@@ -329,7 +262,7 @@ def _kind(one: _Finding) -> str:
     return "block" if one.verdict.blocks else str(one.verdict)
 
 
-def _agreed(found: dict[_Finding, _Way]) -> _Finding:
+def _agreed(found: dict[_Finding, Way]) -> _Finding:
     """Join what all ways of a probe gave."""
     doubt = next((one for one in found if one.verdict is Verdict.UNKNOWN), None)
     if doubt is not None:
@@ -342,15 +275,6 @@ def _agreed(found: dict[_Finding, _Way]) -> _Finding:
         return replace(first, helper=helper)
     because = f"{first.verdict} {found[first]}, {other.verdict} {found[other]}: {other.because}"
     return _Finding(Verdict.UNKNOWN, because, helper)
-
-
-def _client_ports(probe: Probe) -> tuple[int, ...]:
-    """Give the ports that a client may send from: any, or the protocol's own (RFC 7296, 2661)."""
-    if probe.flow.layer4 not in WITH_PORTS:
-        return (0,)
-    if probe.flow.layer4 == UDP and probe.port < 32768:
-        return (_CLIENT_PORT, probe.port)
-    return (_CLIENT_PORT,)
 
 
 def _lost(probe: Probe, opening: Packet, first: Outcome) -> _Finding | None:
@@ -368,57 +292,3 @@ def _lost(probe: Probe, opening: Packet, first: Outcome) -> _Finding | None:
     if to != probe.destination_address:
         return _Finding(Verdict.DROP, f"it is sent to {to}: {sent[0].step}")
     return None
-
-
-def _answers(opening: Packet, first: Outcome) -> Iterator[Packet]:
-    """Give the answers to a packet that passed: of its connection, or of none where it has none."""
-    uncertain = "tracking" in first.uncertain
-    if first.tracked or uncertain:
-        ends = first.answered or _NOBODY
-        yield replace(
-            _answer(opening, ends, opening.opened, first.connection_mark),
-            helper=first.helper,
-            young=True,
-        )
-    if not first.tracked or uncertain:
-        yield replace(
-            opening, iif=opening.oif, oif=opening.iif, source=opening.destination,
-            destination=opening.source, source_port=opening.destination_port,
-            destination_port=opening.source_port, tcp_flags=_SYN_ACK, payload=None, glimpse=None,
-            state="invalid" if opening.layer4 == TCP else "new",
-        )  # fmt: skip
-
-
-def _answer(opening: Packet, ends: Ends, opened: Ends, mark: int | None) -> Packet:
-    """Give the answer as it enters the router."""
-    ported = opening.layer4 in WITH_PORTS
-    unseen = {
-        name
-        for name, end in (
-            ("source", ends.source),
-            ("destination", ends.destination),
-            ("source_port", ends.source_port),
-            ("destination_port", ends.destination_port),
-        )
-        if end is None and (ported or not name.endswith("port"))
-    }
-    return replace(
-        opening,
-        iif=opening.oif,
-        oif=opening.iif,
-        source=ends.source or opening.destination,
-        destination=ends.destination or opening.source,
-        source_port=ends.source_port or opening.destination_port,
-        destination_port=ends.destination_port or opening.source_port,
-        payload=None,
-        glimpse=None,
-        tcp_flags=_SYN_ACK,
-        state="established",
-        reply=True,
-        unseen=frozenset(unseen),
-        hosts=not unseen,
-        announced_by=opening.announced_by,
-        original=opened,
-        translated=ends,
-        ct_mark=mark,
-    )
