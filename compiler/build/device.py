@@ -25,7 +25,7 @@ PREFIX = "passthru_"
 COMMON = frozenset(
     {
         "target", "zones", "facts", "observed", "via", "ssh_legacy", "http_direct", "https",
-        "https_fingerprint",
+        "https_fingerprint", "site",
     }
 )  # fmt: skip
 _DEFAULT_ZONES: Mapping[str, Any] = {"lan": {}, "wan": {}}

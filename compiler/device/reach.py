@@ -42,6 +42,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "direct": ("passthru_http_direct",),
     "https": ("passthru_https",),
     "fingerprint": ("passthru_https_fingerprint",),
+    "site": ("passthru_site",),
 }
 VARIABLES = frozenset(name for names in NAMES.values() for name in names)
 _SSH = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})

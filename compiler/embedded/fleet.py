@@ -152,8 +152,10 @@ class EmbeddedFleet:
         port: int = 0,
         encrypted: bool = False,
     ) -> EmbeddedHttp:
-        """Add a router with a web interface only: ``tplink``, ``jnap`` or ``hnap``.
+        """Add a router with a web interface only.
 
+        ``tplink`` (luci), ``cgi``, ``cgi-gcm``, ``jnap`` or ``hnap``; or a controller, ``omada``,
+        which speaks HTTPS with a certificate of its own (:attr:`EmbeddedHttp.fingerprint`).
         ``encrypted``: a TP-Link that takes requests only in AES with a signature.
         """
         values = self._control.ask(

@@ -122,7 +122,7 @@ class EmbeddedRouter:
 
 
 class EmbeddedHttp:
-    """A router that is managed by HTTP alone: ``tplink``, ``jnap`` or ``hnap``."""
+    """A router that is managed by HTTP alone, or a controller of such routers."""
 
     def __init__(self, control: Control, values: dict[str, Any]) -> None:
         self._control = control
@@ -132,6 +132,7 @@ class EmbeddedHttp:
         self.port: int = values["port"]
         self.username: str = values["username"]
         self.password: str = values["password"]
+        self.fingerprint: str = values["fingerprint"]
 
     def __repr__(self) -> str:
         return f"EmbeddedHttp({self.name!r}, {self.kind!r}, {self.host}:{self.port})"
@@ -144,6 +145,10 @@ class EmbeddedHttp:
     def put(self, **settings: Any) -> None:
         """Change stored settings behind the client's back."""
         self._control.ask("put", name=self.name, settings=settings)
+
+    def expire(self) -> None:
+        """End all sessions, as time does."""
+        self._control.ask("expire", name=self.name)
 
     def fault(self, fault: Fault) -> None:
         """Let something go wrong: ``DropLine``, ``Hang``, ``Refuse`` or ``ReadOnlyFlash``."""

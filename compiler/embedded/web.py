@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,9 +15,19 @@ from compiler.embedded.line import over_line
 from compiler.embedded.listener import Listener
 from compiler.embedded.sites import site
 from compiler.embedded.sites.interface import Reply, Request
+from compiler.embedded.tls import self_signed
 
 _MOST_HEAD, _MOST_BODY = 65_536, 1 << 20
-_REASONS = {200: "OK", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 500: "Error"}
+#: Kinds that speak HTTPS and nothing else.
+_HTTPS = frozenset({"omada"})
+_REASONS = {
+    200: "OK",
+    302: "Found",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    500: "Error",
+}
 
 
 class Web:
@@ -26,6 +37,10 @@ class Web:
         self.name: str = values["name"]
         self._values = values
         self._site = site(values)
+        self._tls: ssl.SSLContext | None = None
+        self._fingerprint = ""
+        if values["kind"] in _HTTPS:
+            self._tls, self._fingerprint = self_signed(self.name)
         self._latency: float = values["latency"]
         self._listener = Listener(values["address"], values["port"], self._taken)
         self.host, self.port = self._listener.host, self._listener.port
@@ -39,11 +54,17 @@ class Web:
         """Give what a client must know."""
         names = ("name", "kind", "username", "password")
         known = {name: self._values[name] for name in names}
-        return {**known, "host": self.host, "port": self.port}
+        where = {"host": self.host, "port": self.port}
+        return {**known, **where, "fingerprint": self._fingerprint}
 
     def actions(self) -> dict[str, Callable[..., Awaitable[Any]]]:
         """Give what can be asked."""
-        return {"state": self._state, "put": self._put, "clear": self._clear}
+        return {
+            "state": self._state,
+            "put": self._put,
+            "clear": self._clear,
+            "expire": self._expire,
+        }
 
     def close(self) -> None:
         """Take no more connections."""
@@ -63,6 +84,9 @@ class Web:
         self._faults.clear()
         self._site.readonly = False
         self._listener.open()
+
+    async def _expire(self) -> None:
+        self._site.expire()
 
     async def _state(self) -> dict[str, Any]:
         return {
@@ -91,7 +115,10 @@ class Web:
         reader = asyncio.StreamReader(limit=_MOST_HEAD)
         loop = asyncio.get_running_loop()
         protocol = asyncio.StreamReaderProtocol(reader)
-        transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock)
+        try:
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, ssl=self._tls)
+        except OSError:  # no TLS came about
+            return
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
             while request := await _request(reader):

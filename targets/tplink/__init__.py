@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from compiler.toggles.target import ToggleTarget
 from targets.tplink.cgi import CGI
 from targets.tplink.luci import LUCI
 from targets.tplink.models import firmware_rules
 from targets.tplink.omada import OMADA
+from targets.tplink.target import TpLinkTarget
 
-TARGET = ToggleTarget(LUCI, CGI, OMADA, model=firmware_rules)
+TARGET = TpLinkTarget(LUCI, CGI, OMADA, model=firmware_rules)

@@ -9,7 +9,15 @@ from __future__ import annotations
 from compiler.model.protocol import AH, ESP, GRE, TCP, UDP
 from compiler.model.target import Capabilities
 from compiler.toggles.document import DocumentForm, JsonAnswer, Request
-from compiler.toggles.family import Family, HelperFact, Loading, Match, Toggle, Value
+from compiler.toggles.family import (
+    FactSpec,
+    Family,
+    HelperFact,
+    Loading,
+    Match,
+    Toggle,
+    Value,
+)
 
 _SOURCE = (
     "alg.htm of such firmware (object and names); boot logs with the rules that oal_openAlg "
@@ -39,6 +47,13 @@ def _switch(
     )
 
 
+CIPHER = FactSpec(
+    "cipher",
+    "cgi: how requests are sealed, cbc (AES-CBC, the default) or gcm (newer firmware)",
+    str,
+    ("cbc", "gcm"),
+)
+
 _WHOLE = {"stack": "0,0,0,0,0,0", "pstack": "0,0,0,0,0,0"}
 _OBJECT = {"oid": "DEV2_ALG_CFG"}
 
@@ -58,6 +73,7 @@ CGI = Family(
     ),
     carried=("ftpAlg", "tftpAlg", "h323Alg", "rtspAlg", "sipAlg"),
     field_values=("1", "0"),
+    facts=(CIPHER,),
     helpers=(
         HelperFact("pptp", (Match(GRE),), "the boot logs load nf_nat_pptp with the open switch"),
     ),
@@ -70,14 +86,15 @@ CGI = Family(
             "/cgi_gdpr?9", "json", {"data": _WHOLE, "operation": "so", **_OBJECT}, ("data",)
         ),
         answered=JsonAnswer(("data",), ("success", True)),
+        login="cgi",
         sender="logs in, seals the body (JSON text) as the firmware asks: sign= and data= lines",
         numbers=True,
     ),
     capabilities=Capabilities(
         reads=True,
         writes=True,
-        pushes="request documents for HTTP",
-        rolls_back="write the former answer again",
+        pushes="HTTP through an SSH host",
+        rolls_back="writes the old object again; no dead-man",
         helper="one switch for filter and helper",
         ipv6="not covered",
         running_tunnels="survive a block, as far as is known",

@@ -69,6 +69,7 @@ OMADA = Family(
         read_request=Request(_PATH, "none", method="GET"),
         write_request=Request(_PATH, "json", method="PUT"),
         answered=JsonAnswer(("result",), ("errorCode", 0)),
+        login="omada",
         sender="logs in to the controller, puts its id and the site's in place of {omadacId} and "
         "{site}, and adds token and cookie",
         whole=True,
@@ -77,8 +78,8 @@ OMADA = Family(
     capabilities=Capabilities(
         reads=True,
         writes=True,
-        pushes="request documents for HTTP",
-        rolls_back="write the former answer again",
+        pushes="HTTPS to the controller",
+        rolls_back="writes the old object again; no dead-man",
         helper="one switch for filter and helper",
         ipv6="unknown",
         running_tunnels="survive a block, as far as is known",

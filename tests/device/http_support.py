@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from compiler.device import transaction
 from compiler.device.job import Job, Listener, Options, Result
 from compiler.embedded import EmbeddedFleet, EmbeddedHttp, EmbeddedRouter
+from compiler.model.device import Device, Fact
 from compiler.model.finding import Code
 from compiler.model.intent import Action
 from tests.device.support import OPTIONS, device_of, job
@@ -28,7 +29,20 @@ from tests.targets.linksys.fields import FIELDS
 from tests.targets.openwrt.support import decision, intent
 
 #: Kinds of embedded web interfaces, and the target that speaks with each.
-TARGETS = {"tplink": "tplink", "sealed": "tplink", "jnap": "linksys", "hnap": "dlink"}
+TARGETS = {
+    "tplink": "tplink",
+    "sealed": "tplink",
+    "cgi": "tplink",
+    "cgi-gcm": "tplink",
+    "omada": "tplink",
+    "jnap": "linksys",
+    "hnap": "dlink",
+}
+FACTS: dict[str, dict[str, Fact]] = {
+    "cgi": {"flavour": "cgi"},
+    "cgi-gcm": {"flavour": "cgi", "cipher": "gcm"},
+    "omada": {"flavour": "omada"},
+}
 BLOCK = intent(decision("pptp", Action.BLOCK))
 PASS = intent(decision("pptp", Action.PASS))
 PASSWORD = 's3cret & "co" <ü>'
@@ -54,6 +68,18 @@ def bastion_reach(bastion: EmbeddedRouter, folder: Path) -> dict[str, Any]:
     }
 
 
+def secured(site: EmbeddedHttp) -> dict[str, Any]:
+    """Give the variables of an interface that speaks HTTPS."""
+    mark = site.fingerprint
+    return {"passthru_https": True, "passthru_https_fingerprint": mark} if mark else {}
+
+
+def web_device(kind: str) -> Device:
+    """Give the typical router behind a kind of interface."""
+    device = device_of(TARGETS.get(kind, kind))
+    return replace(device, facts={**device.facts, **FACTS.get(kind, {})})
+
+
 @dataclass
 class Web:
     """One embedded router with a web interface, and jobs for it."""
@@ -70,9 +96,10 @@ class Web:
             "ansible_user": self.site.username,
             "ansible_password": self.site.password,
             "passthru_via": bastion_reach(self.bastion, self.folder),
+            **secured(self.site),
             **more,
         }
-        return job(device_of(TARGETS[self.kind]), wanted, reach, self.site.name)
+        return job(web_device(self.kind), wanted, reach, self.site.name)
 
     def push(
         self,
@@ -108,6 +135,7 @@ def embedded(
 class Asked:
     """One request that came."""
 
+    method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
@@ -121,7 +149,7 @@ class Server:
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
 
-    def job(self, target: str, wanted: Any = BLOCK, **more: Any) -> Job:
+    def job(self, kind: str, wanted: Any = BLOCK, **more: Any) -> Job:
         reach = {
             "ansible_host": "127.0.0.1",
             "ansible_port": self.port,
@@ -129,10 +157,10 @@ class Server:
             "passthru_http_direct": True,
             **more,
         }
-        return job(device_of(target), wanted, reach)
+        return job(web_device(kind), wanted, reach)
 
-    def push(self, target: str, options: Options = QUICK, **more: Any) -> Result:
-        result = transaction.push(self.job(target, **more), options)
+    def push(self, kind: str, options: Options = QUICK, **more: Any) -> Result:
+        result = transaction.push(self.job(kind, **more), options)
         assert PASSWORD not in repr(result)
         return result
 
@@ -145,9 +173,17 @@ def serve(
     server = Server(answer)
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_PUT(self) -> None:
+            self.do_POST()
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            asked = Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            asked = Asked(
+                self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body
+            )
             server.asked.append(asked)
             status, headers, text = server.answer(asked)
             with contextlib.suppress(OSError):

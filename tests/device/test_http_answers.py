@@ -148,6 +148,17 @@ def test_a_token_interface_that_answers_otherwise(
     assert not any(b"confirm=" in each.body for each in server.asked)  # nobody is thrown out
 
 
+def test_a_long_key_is_that_of_firmware_that_seals_the_password_only() -> None:
+    """It offers a second key all the same, and refuses a log-in that is sealed with it."""
+    second = {"success": True, "data": {"seq": 7, "key": [MODULUS, "010001"]}}
+    long = {"success": True, "data": {"password": [f"{(1 << 2047) | 0x10001:X}", "010001"]}}
+    with serve(Luci(keys=long, auth=second)) as server:
+        result = server.push("tplink", replace(QUICK, check=True))
+        login = next(each.body for each in server.asked if "form=login" in each.path)
+    assert result.state is State.WOULD_CHANGE
+    assert (b"sign=" in login, b"username=" in login) == (False, False)
+
+
 def test_somebody_takes_the_session_over_before_the_write() -> None:
     """The write is refused; what holds is read with a log-in that ends the other session."""
     with serve(Luci(write=told(b"", 403))) as server:

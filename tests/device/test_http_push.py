@@ -10,21 +10,43 @@ from typing import Any
 
 import pytest
 
-from compiler.device import transaction
+from compiler.device import transaction, transports
 from compiler.device.http import transaction as http_transaction
 from compiler.device.http.lease import leased
 from compiler.device.http.way import web_way
 from compiler.device.job import Progress, State
 from compiler.device.session import Session
 from compiler.embedded import DropLine, EmbeddedFleet, EmbeddedRouter, Hang, ReadOnlyFlash, Refuse
+from compiler.errors import ApplyError
 from compiler.model.finding import Code, Finding, Place, Severity
-from compiler.model.step import StepName
+from compiler.model.step import Step, StepName
+from compiler.model.target import Procedure
 from compiler.source.secrets import Origin, Secret
 from tests.device.http_support import BLOCK, PASS, QUICK, TARGETS, Web, codes, embedded
 from tests.device.support import OPTIONS
 
 Make = Callable[[str], Web]
-KINDS = tuple(TARGETS)
+#: One of each sort; those that are left out differ in how requests are sealed only.
+KINDS = ("sealed", "cgi", "omada", "jnap", "hnap")
+#: A field that no policy decides, and another value for it.
+OTHER: dict[str, tuple[str, Any]] = {
+    "sealed": ("sip", "off"),
+    "cgi": ("sipAlg", "0"),
+    "omada": ("newerSetting", {"kept": [None, 2]}),
+    "jnap": ("blockIDENT", False),
+    "hnap": ("ALGSIP", "false"),
+}
+#: The requests of a log-in that are none: they hold no password.
+ASKS = frozenset(
+    {"login?form=keys", "login?form=auth", "/cgi/getGDPRParm", "/cgi/getBusy", "GET /api/info"}
+)
+#: The requests that begin a session and end it, where there is one.
+ENDS: dict[str, tuple[str, str]] = {
+    "tplink": ("login?form=login", "admin/system?form=logout"),
+    "sealed": ("login?form=login", "admin/system?form=logout"),
+    "cgi": ("cgi /cgi/login", "cgi /cgi/logout"),
+    "omada": ("POST login", "POST logout"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +75,7 @@ def leases(bastion: EmbeddedRouter) -> str:
     return bastion.run("ls /tmp | grep passthru-").stdout
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TARGETS)
 def test_push_and_nothing_is_left_to_do(make: Make, bastion: EmbeddedRouter, kind: str) -> None:
     """1. a push changes; 2. the second is empty and writes nothing; 3. back again."""
     web = make(kind)
@@ -95,16 +117,15 @@ def test_a_check_writes_nothing(make: Make, bastion: EmbeddedRouter, kind: str) 
     assert transaction.changes_of(job, result.before) == result.changes
 
 
-@pytest.mark.parametrize("kind", ["tplink", "sealed"])
+@pytest.mark.parametrize("kind", ENDS)
 def test_the_session_is_ended_every_time(make: Make, kind: str) -> None:
-    """Such a router takes one administrator at a time."""
+    """Some routers take one administrator at a time; none keeps what nobody uses."""
     web = make(kind)
     web.push()
     requests = web.site.state()["requests"]
-    entered = [at for at, request in enumerate(requests) if request == "login?form=login"]
-    ends = [request for request in requests if request == "admin/system?form=logout"]
-    assert len(entered) == len(ends) == 3
-    assert requests[-1] == "admin/system?form=logout"
+    begin, end = ENDS[kind]
+    assert requests.count(begin) == requests.count(end) == 3
+    assert requests[-1] == end
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -113,12 +134,7 @@ def test_fields_of_others_keep_what_they_have_now(make: Make, kind: str) -> None
     web = make(kind)
     seen = web.push(options=replace(OPTIONS, check=True)).before
     assert seen is not None
-    other, value = {
-        "tplink": ("sip", "off"),
-        "sealed": ("sip", "off"),
-        "jnap": ("blockIDENT", False),
-        "hnap": ("ALGSIP", "false"),
-    }[kind]
+    other, value = OTHER[kind]
     job = web.job()
     device = replace(job.device, options={**job.device.options, "observed": seen.native})
     web.site.put(**{other: value})
@@ -139,12 +155,7 @@ def test_a_router_that_changed_since_the_plan_is_refused(make: Make, kind: str) 
 def test_a_router_that_changes_meanwhile_is_refused(make: Make, kind: str) -> None:
     """Somebody saves the page between the look and the write: their fields would be lost."""
     web = make(kind)
-    other, value = {
-        "tplink": ("sip", "off"),
-        "sealed": ("sip", "off"),
-        "jnap": ("blockIDENT", False),
-        "hnap": ("ALGSIP", "false"),
-    }[kind]
+    other, value = OTHER[kind]
 
     def meddle(progress: Progress) -> None:
         if progress.step is StepName.STAGE:
@@ -162,7 +173,7 @@ def test_a_wrong_password_is_tried_once(make: Make, bastion: EmbeddedRouter, kin
     result = web.push(ansible_password="wrong")
     assert (result.state, codes(result)) == (State.UNREACHABLE, [Code.S804])
     state = web.site.state()
-    tries = [r for r in state["requests"] if r not in ("login?form=keys", "login?form=auth")]
+    tries = [request for request in state["requests"] if request not in ASKS]
     assert len(tries) == (2 if kind == "hnap" else 1)  # a challenge, and its answer
     assert (state["logins"], state["writes"]) == (0, 0)
     assert leases(bastion) == ""
@@ -348,6 +359,15 @@ def test_a_password_that_is_refused_later_is_not_tried_again(make: Make) -> None
     )
     assert (result.state, codes(result)) == (State.UNCLEAR, [Code.S818])
     assert len(web.site.state()["requests"]) == 4  # look, look again, write, one refused look
+
+
+def test_an_interface_that_nobody_can_log_in_to_is_not_pushed() -> None:
+    """A target of somebody else, say, that has documents and no log-in."""
+    step = Step(StepName.APPLY, "writes", request="write.json")
+    with pytest.raises(ApplyError) as caught:
+        transports.possible(Procedure("http", (step,)), "toy", "r1")
+    (finding,) = caught.value.findings
+    assert (finding.code, "OUT/r1/write.json" in finding.hint) == (Code.S819, True)
 
 
 def test_a_log_out_that_fails_is_told(make: Make) -> None:

@@ -85,7 +85,7 @@ class Client:
         connection.sock = given
         if self.way.https and self.way.port == 443:
             connection.default_port = 443  # so that the header Host goes without it
-        connection.request(method, path, body, {"Connection": "close", **headers})
+        connection.request(method, path, body or None, {"Connection": "close", **headers})
         answer = connection.getresponse()
         declared = answer.length
         raw = answer.read(_MOST_BYTES + 1)

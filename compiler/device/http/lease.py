@@ -39,7 +39,7 @@ def leased(
     Raises:
         ApplyError: S810, somebody else has it.
     """
-    router = hashlib.sha256(web.name.encode()).hexdigest()[:16]
+    router = hashlib.sha256(web.router.encode()).hexdigest()[:16]
     token = secrets.token_hex(8)
     number = _taken(session, web, options, (router, token), note)
     try:

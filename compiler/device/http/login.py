@@ -6,6 +6,7 @@ A password that a router refuses is never sent a second time: many lock the door
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Protocol
 
 from compiler.device.http.client import Client, Reply
@@ -16,6 +17,7 @@ from compiler.model.finding import Code
 _OK = 200
 _REDIRECTS = range(300, 400)
 _LONGEST_TOLD = 120
+_WORD = re.compile(r"[0-9A-Za-z_-]{1,200}")
 
 
 class Login(Protocol):
@@ -44,7 +46,7 @@ class Login(Protocol):
         ...
 
     def leave(self) -> None:
-        """Log out, where the interface knows that."""
+        """Log out, where the interface knows that and a log-in has come about."""
         ...
 
 
@@ -70,6 +72,24 @@ def taken(name: str, told: str = "") -> ApplyError:
         Code.S854,
         f"somebody else is logged in to {name}{_aside(told)}",
         hint="it takes one administrator at a time: wait until they have logged out",
+    )
+
+
+def ended(name: str) -> ApplyError:
+    """Give the error for a session that is over before its time."""
+    return ApplyError.of(
+        Code.S854,
+        f"{name} has ended this session",
+        hint="somebody else has logged in, or it took too long: try again when they are done",
+    )
+
+
+def other_generation(name: str, why: str) -> ApplyError:
+    """Give the error for firmware whose requests nobody has written down."""
+    return ApplyError.of(
+        Code.S819,
+        f"not pushed: {name} is of another generation: {why}",
+        hint="the target's README says which are known; write.json says what is to be sent",
     )
 
 
@@ -113,6 +133,14 @@ def json_object(client: Client, reply: Reply) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise unusable(client.way.name, "answers with something that is no JSON object")
     return data
+
+
+def word(value: Any) -> str:
+    """Give a token or an id of a router's answer; nothing where it can be none.
+
+    What passes here may stand in a path and in a header.
+    """
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
 
 
 def shown(value: Any) -> str:

@@ -1,7 +1,9 @@
 """The log-in with a token (``stok``) in the path: one administrator at a time.
 
 The password goes sealed with the router's RSA key. Where the router gives a sequence number and a
-second key, every request is AES under a key made for this log-in, with a sealed signature.
+second key, every request is AES under a key made for this log-in, with a sealed signature. Newer
+firmware has a longer key for the password; it still gives a second one, and takes nothing sealed
+with that.
 
 The words for refusals are those of the interface's own page; the order of requests follows
 https://github.com/AlexandrErohin/TP-Link-Archer-C6U (no line of it is here).
@@ -24,7 +26,16 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from compiler.device.http.client import Client, Reply
 from compiler.device.http.document import Document
-from compiler.device.http.login import json_object, locked, refused, shown, taken, unusable, usable
+from compiler.device.http.login import (
+    json_object,
+    locked,
+    refused,
+    shown,
+    taken,
+    unusable,
+    usable,
+    word,
+)
 from compiler.device.reach import reveal
 
 _USER = "admin"
@@ -32,6 +43,8 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _PATH = "/cgi-bin/luci/;stok="
 #: A signature is sealed in parts of this size, whatever the key's size is.
 _PART = 53
+#: Password keys of this size are those of firmware that seals the password only.
+_LONG_KEY = 2048
 _LOST = frozenset({"timeout", "permission denied"})
 
 
@@ -48,12 +61,13 @@ class Luci:
     def enter(self, *, over_others: bool) -> None:
         """Fetch the keys and log in."""
         keys = json_object(self._client, self._post("/login?form=keys", b"operation=read"))
-        password = self._sealed_password(_part(keys, "password"))
-        self._seal = self._offered_seal()
+        key = self._key(_part(keys, "password"))
+        newer = key.key_size >= _LONG_KEY
+        self._seal = None if newer else self._offered_seal()
         fields = {"operation": "login"}
-        if self._seal is None:
+        if self._seal is None and not newer:
             fields["username"] = self._user
-        fields["password"] = password
+        fields["password"] = self._sealed_password(key)
         if over_others:
             fields["confirm"] = "true"
         reply = self._post("/login?form=login", urlencode(fields).encode(), login=True)
@@ -61,8 +75,8 @@ class Luci:
             raise refused(self._name)
         told = self._opened(reply)
         data = told.get("data")
-        stok = data.get("stok") if isinstance(data, dict) else None
-        if told.get("success") is not True or not isinstance(stok, str) or not stok.isalnum():
+        stok = word(data.get("stok")) if isinstance(data, dict) else ""
+        if told.get("success") is not True or not stok:
             raise self._judged(told)
         self._stok, self._cookies = stok, dict(reply.cookies)
 
@@ -73,7 +87,7 @@ class Luci:
         if reply.status in (401, 403):
             raise taken(self._name, "they ended this session")
         told = self._opened(reply)
-        if told.get("success") is not True and told.get("errorcode") in _LOST:
+        if told.get("success") is not True and str(told.get("errorcode")) in _LOST:
             raise taken(self._name, "they ended this session")
         return json.dumps(told) if self._seal else reply.text
 
@@ -96,8 +110,7 @@ class Luci:
         return self._client.way.user or _USER
 
     def _post(self, page: str, body: bytes, *, login: bool = False) -> Reply:
-        way = self._client.way
-        origin = f"{'https' if way.https else 'http'}://{way.name}"
+        origin = self._client.way.origin
         headers = {**_FORM, "Referer": f"{origin}/webpages/index.html", "Origin": origin}
         if self._cookies:
             headers["Cookie"] = "; ".join(f"{name}={v}" for name, v in self._cookies.items())
@@ -105,11 +118,10 @@ class Luci:
             body = self._seal.close(body, login=login)
         return self._client.post(f"{_PATH}{self._stok}{page}", body, headers)
 
-    def _sealed_password(self, key: Any) -> str:
+    def _sealed_password(self, key: rsa.RSAPublicKey) -> str:
         password = (reveal(self._client.way.password) or "").encode()
-        public = self._key(key)
         try:
-            return public.encrypt(password, rsa_padding.PKCS1v15()).hex()
+            return key.encrypt(password, rsa_padding.PKCS1v15()).hex()
         except ValueError:
             raise refused(self._name, "the password is longer than its key takes") from None
 

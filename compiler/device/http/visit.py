@@ -23,8 +23,8 @@ def visit(
         PassthruError: the log-in is refused, or cannot be made.
     """
     login = LOGINS[kind](client)
-    login.enter(over_others=over_others)
     try:
+        login.enter(over_others=over_others)
         yield login
     except BaseException:
         with contextlib.suppress(PassthruError):

@@ -17,7 +17,8 @@ from compiler.source.secrets import Secret
 class WebWay:
     """How one web interface is reached: ``relay`` is the host that it is reached from.
 
-    Without one it is reached from here. ``fingerprint`` is the certificate's, if it was stated.
+    Without one it is reached from here. ``fingerprint`` is the certificate's, if it was stated;
+    ``site`` is the one that is meant, where a controller has several.
     """
 
     host: str
@@ -28,6 +29,7 @@ class WebWay:
     password: str | Secret = field(repr=False)
     https: bool = False
     fingerprint: str = ""
+    site: str = ""
 
     @property
     def name(self) -> str:
@@ -35,6 +37,16 @@ class WebWay:
         address = f"[{self.address}]" if ":" in self.address else self.address
         usual = 443 if self.https else 80
         return address if self.port == usual else f"{address}:{self.port}"
+
+    @property
+    def router(self) -> str:
+        """What is managed there, for a lease: each site of a controller is one of its own."""
+        return f"{self.name}/{self.site}" if self.site else self.name
+
+    @property
+    def origin(self) -> str:
+        """What a browser on the spot would say that it comes from."""
+        return f"{'https' if self.https else 'http'}://{self.name}"
 
 
 def web_way(host: str, reach: Mapping[str, Any]) -> WebWay:
@@ -55,10 +67,10 @@ def web_way(host: str, reach: Mapping[str, Any]) -> WebWay:
     fingerprint = _fingerprint(stated, https=https)
     relay = _relay(stated, host, problems)
     port = stated.port() or (443 if https else 80)
-    user = stated.text("user")
+    user, site = stated.text("user"), stated.text("site")
     if problems:
         raise InventoryError(problems)
-    return WebWay(host, address, port, relay, user, password or "", https, fingerprint)
+    return WebWay(host, address, port, relay, user, password or "", https, fingerprint, site)
 
 
 def _fingerprint(stated: Stated, *, https: bool) -> str:

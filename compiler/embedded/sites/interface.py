@@ -39,6 +39,9 @@ class Site(Protocol):
     def answer(self, request: Request) -> Reply:
         """Answer."""
 
+    def expire(self) -> None:
+        """End all sessions, as time does."""
+
 
 class Stored:
     """The part of an interface that keeps settings, and counts what is done to them."""
@@ -51,6 +54,9 @@ class Stored:
         self.readonly = False
         self.logins = self.writes = 0
         self.requests: list[str] = []
+
+    def expire(self) -> None:
+        """Do nothing, where nobody is kept out by a session."""
 
     def _store(self, settings: dict[str, Any]) -> None:
         self.writes += 1

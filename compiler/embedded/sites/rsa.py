@@ -36,8 +36,18 @@ class Key:
             raise ValueError("the sealed text has not the length of a block")
         return b"".join(self._block(raw[at : at + size], size) for at in range(0, len(raw), size))
 
+    def unpadded(self, sealed: str) -> bytes:
+        """Open blocks that were filled with zero bytes at their end instead of padding."""
+        size = (self.modulus.bit_length() + 7) // 8
+        raw = bytes.fromhex(sealed)
+        blocks = (raw[at : at + size] for at in range(0, len(raw), size))
+        return b"".join(self._raised(block, size).rstrip(b"\0") for block in blocks)
+
+    def _raised(self, block: bytes, size: int) -> bytes:
+        return pow(int.from_bytes(block), self.private, self.modulus).to_bytes(size)
+
     def _block(self, block: bytes, size: int) -> bytes:
-        plain = pow(int.from_bytes(block), self.private, self.modulus).to_bytes(size)
+        plain = self._raised(block, size)
         end = plain.find(b"\0", 2)
         if plain[:2] != b"\0\2" or end < 10:
             raise ValueError("the text was sealed with another key")
