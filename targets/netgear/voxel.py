@@ -9,7 +9,7 @@ from compiler.model.datapath import DataPath
 from compiler.model.device import Device, Zone
 from compiler.model.effect import Direction, Effect, Probe, Verdict
 from compiler.model.finding import Code, Finding, Severity
-from compiler.model.protocol import Family
+from compiler.model.protocol import TCP, UDP, Family
 from compiler.model.step import Step, StepName
 from compiler.model.survey import Survey
 from compiler.model.target import Procedure
@@ -23,6 +23,11 @@ from targets.netgear.forwarding import DMZ, DMZ_HOST, KEY, Way
 from targets.netgear.models import accelerated, firmware_rules
 
 _IPV6 = "what this firmware does with IPv6 has not been read"
+_CLOSED = (
+    "no port forwarding is known that brings it in, and none is written: enter one on the router's "
+    "page, then state what `config show` prints as passthru_observed"
+)
+_PORTLESS = "port forwardings bring in TCP and UDP only; the router has a DMZ host for all else"
 _READ = f"""i=1
 while [ "$i" -le 256 ]; do
 	value=$(nvram get "{KEY}$i" 2>/dev/null)
@@ -147,7 +152,8 @@ def _inbound(effect: Effect, ways: tuple[Way, ...]) -> Effect:
     way = next((way for way in ways if way.takes(effect.probe)), None)
     wanted = effect.probe.destination_address
     if way is None or (wanted is not None and wanted != way.to):
-        return effect
+        because = _CLOSED if effect.probe.flow.layer4 in (TCP, UDP) else _PORTLESS
+        return replace(effect, because=because) if effect.verdict.blocks else effect
     if effect.verdict is Verdict.UNKNOWN:
         return replace(effect, because=f"{effect.because}; {way} would bring it in")
     return replace(effect, verdict=Verdict.PASS, because=str(way))

@@ -1,8 +1,7 @@
 """Which packets must be told apart by what is in them, and with which bits of the mark.
 
 A port alone does where all that is said of it is the same, whatever the signatures: then nothing
-is marked. fw3 includes scripts only, and the matches that these would need (u32, string) are no
-part of its default packages, so there rules go by ports alone.
+is marked.
 """
 
 from __future__ import annotations
@@ -14,7 +13,14 @@ from compiler.model.device import Device
 from compiler.model.finding import Code, Finding
 from compiler.model.intent import Action, Decision, Intent
 from compiler.model.protocol import UDP, Flow
-from targets.openwrt.facts import Firewall, firewall_of
+from targets.openwrt.facts import (
+    U32,
+    U32_PACKAGE,
+    Firewall,
+    firewall_of,
+    install_command,
+    lacks_u32,
+)
 from targets.openwrt.fw4.signatures import BITS, Mark, Sight, mark
 from targets.openwrt.parts import ports, problem
 
@@ -38,26 +44,30 @@ class Apart:
         return self.marks.get((decision.protocol, "anywhere"))
 
 
-def of(intent: Intent, device: Device) -> Apart:
+def of(intent: Intent) -> Apart:
     """Say what must be told apart on a router."""
     found = Apart(intent)
-    wanted = _wanted(intent) if firewall_of(device) is Firewall.FW4 else ()
-    for number, (words, sights) in enumerate(wanted):
+    for number, (words, sights) in enumerate(_wanted(intent)):
         if number < len(BITS):
             found.marks[words] = mark(number, words, sights)
     return found
 
 
 def problems(intent: Intent, device: Device) -> Iterator[Finding]:
-    """Say that there are more kinds of packets than bits."""
-    if firewall_of(device) is not Firewall.FW4:
-        return
-    for words, _ in list(_wanted(intent))[len(BITS) :]:
+    """Say that there are more kinds of packets than bits, or that fw3 lacks what looks for them."""
+    lacks = firewall_of(device) is Firewall.FW3 and lacks_u32(device)
+    for number, (words, _) in enumerate(_wanted(intent)):
         decision = intent.decision(words[0])
         assert decision is not None  # noqa: S101 - the words come from it
-        message = f"only {len(BITS)} kinds of packets can be told by what is in them"
-        hint = "leave out `detect` of some protocols"
-        yield problem(device, words[0], decision.origin.place, Code.T406, message, hint)
+        place = decision.origin.place
+        if lacks:
+            message = f"what is in its packets tells {words[0]}, and the router lacks {U32}"
+            hint = f"on the router: {install_command(device, U32_PACKAGE)}"
+            yield problem(device, words[0], place, Code.T405, message, hint)
+        if number >= len(BITS):
+            message = f"only {len(BITS)} kinds of packets can be told by what is in them"
+            hint = "leave out `detect` of some protocols"
+            yield problem(device, words[0], place, Code.T406, message, hint)
 
 
 def told_apart(intent: Intent, decision: Decision, flow: Flow) -> bool:

@@ -14,7 +14,8 @@ from compiler.model.device import Address, Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
 from compiler.model.protocol import GRE, TCP, UDP, Family
 from targets.openwrt import running
-from targets.openwrt.facts import HELPERS, module_state
+from targets.openwrt.facts import HELPERS, Firewall, firewall_of, module_state
+from targets.openwrt.fw3 import signatures as fw3
 from targets.openwrt.fw4 import signatures
 from targets.openwrt.fw4.signatures import Known
 from targets.openwrt.settings import NOTE, Settings, values
@@ -54,7 +55,8 @@ def effects(settings: Settings, device: Device, probes: Sequence[Probe]) -> tupl
             for probe in probes
         )
     active = Settings(tuple(s for s in settings.sections if s.text("enabled") in _ENABLED))
-    known = signatures.known(active.sections)
+    look = fw3.known if firewall_of(device) is Firewall.FW3 else signatures.known
+    known = look(active.sections)
     stopped = running.ended(settings)
     return tuple(
         Effect(

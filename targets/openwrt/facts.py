@@ -16,8 +16,8 @@ OPTIONS = {
     "the package with the PPTP helper, and what rules can say",
     "facts.firewall": "fw3 or fw4, where the router does not run what its release brings",
     "facts.package_manager": "opkg or apk, where the router does not have what its release brings",
-    "facts.modules": "list of kernel modules, e.g. [nf_conntrack_pptp, nf_nat_pptp]; not stated: "
-    "apply.sh looks before it changes anything",
+    "facts.modules": "list of kernel modules, e.g. [nf_conntrack_pptp, nf_nat_pptp]; with fw3 also "
+    "xt_u32, which looks into packets; not stated: apply.sh looks before it changes anything",
     "facts.ipv6": "whether the router forwards IPv6",
     "facts.harmless_includes": "list of files that the firewall config includes and that add no "
     "rules, e.g. [/etc/firewall.user]; without it, what they do is unknown to audits",
@@ -27,6 +27,11 @@ OPTIONS = {
 #: name -> (module, layer 4, port).
 #: https://github.com/openwrt/firewall4 (root/usr/share/firewall4/helpers)
 HELPERS = {"pptp": ("nf_conntrack_pptp", 6, 1723)}
+
+#: fw3 looks into packets with a match of iptables that is in a package of its own, from 18.06 to
+#: 21.02: it pulls in kmod-ipt-u32, whose module is loaded when it is installed and at boot.
+#: https://github.com/openwrt/openwrt (package/network/utils/iptables/Makefile)
+U32, U32_PACKAGE = "xt_u32", "iptables-mod-u32"
 
 _RELEASE = re.compile(r"(\d\d)\.(\d\d)(?:[.-][A-Za-z0-9.-]+)?")
 _DEVELOPMENT = ("SNAPSHOT", "MAIN", "MASTER")
@@ -97,12 +102,12 @@ def firewall_of(device: Device) -> Firewall:
     return (release_of(device) or DEVELOPMENT).firewall
 
 
-def install_command(device: Device) -> str:
-    """Give the command that installs the PPTP helper on the router."""
+def install_command(device: Device, package: str = "") -> str:
+    """Give the command that installs a package on the router, by default the PPTP helper."""
     release = release_of(device) or DEVELOPMENT
     manager = device.facts.get("package_manager") or release.package_manager
     verb = "add" if manager == "apk" else "install"
-    return f"{manager} update && {manager} {verb} {release.helper_package}"
+    return f"{manager} update && {manager} {verb} {package or release.helper_package}"
 
 
 def module_state(device: Device, helper: str) -> bool | None:
@@ -111,6 +116,12 @@ def module_state(device: Device, helper: str) -> bool | None:
     if not isinstance(stated, list):
         return None
     return HELPERS[helper][0] in stated
+
+
+def lacks_u32(device: Device) -> bool:
+    """Tell whether the facts state modules and leave out the match that looks into packets."""
+    stated = device.facts.get("modules")
+    return isinstance(stated, list) and U32 not in stated
 
 
 def missing_modules(device: Device, helper: Helper) -> tuple[str, ...]:

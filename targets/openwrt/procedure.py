@@ -9,14 +9,23 @@ from targets.openwrt.render import SCRIPT
 #: Prints one fact a line as ``name=value``; needs nothing from the bundle.
 FACTS = """\
 root=${PASSTHRU_ROOT:-}
-sed -n "s/^DISTRIB_RELEASE=['\\"]*\\([^'\\"]*\\).*/release=\\1/p" "$root/etc/openwrt_release"
+while read -r line; do
+	case $line in DISTRIB_RELEASE=*)
+		release=${line#*=}
+		release=${release#[\\"\\']}
+		echo "release=${release%%[\\"\\']*}"
+		;;
+	esac
+done < "$root/etc/openwrt_release"
 if command -v fw4 > /dev/null; then echo firewall=fw4; else echo firewall=fw3; fi
 if command -v apk > /dev/null; then echo package_manager=apk; else echo package_manager=opkg; fi
-echo "kernel=$(uname -r)"
+read -r kernel 2> /dev/null < "$root/proc/sys/kernel/osrelease" || kernel=$(uname -r)
+echo "kernel=$kernel"
 read -r forwards 2> /dev/null < "$root/proc/sys/net/ipv6/conf/all/forwarding" || forwards=
 if [ "$forwards" = 1 ]; then echo ipv6=true; else echo ipv6=false; fi
 modules=
-for module in "$root"/sys/module/nf_conntrack_* "$root"/sys/module/nf_nat_*; do
+for module in "$root"/sys/module/nf_conntrack_* "$root"/sys/module/nf_nat_* \\
+	"$root"/sys/module/xt_u32; do
 	[ ! -d "$module" ] || modules="$modules ${module##*/}"
 done
 echo "modules=${modules# }"

@@ -14,11 +14,15 @@ from targets.openwrt import uci
 from targets.openwrt.facts import (
     DEVELOPMENT,
     HELPERS,
+    U32,
+    U32_PACKAGE,
+    Firewall,
     firewall_of,
     install_command,
     release_of,
 )
 from targets.openwrt.fw4 import signatures
+from targets.openwrt.fw4.signatures import Mark
 from targets.openwrt.running import ended
 from targets.openwrt.settings import Settings
 
@@ -36,12 +40,13 @@ def bundle(settings: Settings, device: Device) -> Bundle:
         File(SCRIPT, script(settings, device).encode(), 0o755),
         File(NATIVE, native(settings).encode()),
     ]
-    if settings.needs:
-        package = (release_of(device) or DEVELOPMENT).helper_package
-        files.append(File(PACKAGES, f"{package}\n".encode()))
+    packages = [(release_of(device) or DEVELOPMENT).helper_package] if settings.needs else []
+    packages += [U32_PACKAGE] if _looks(settings, device) else []
+    if packages:
+        files.append(File(PACKAGES, "".join(f"{package}\n" for package in packages).encode()))
     files += (
         File(signatures.file_name(marks), signatures.text(marks).encode())
-        for marks in signatures.files(settings.sections).values()
+        for marks in _included(settings, device)
     )
     return Bundle(tuple(sorted(files, key=lambda file: file.path)), NATIVE)
 
@@ -78,12 +83,31 @@ def script(settings: Settings, device: Device) -> str:
     template = _environment().get_template("apply.sh.j2")
     return template.render(
         firewall=str(firewall_of(device)),
-        helper_modules=sorted(HELPERS[name][0] for name in settings.needs if name in HELPERS),
-        install=install_command(device),
+        modules=sorted(_modules(settings, device)),
         assigned=[(name, zone) for name, zones in settings.helpers for zone in zones],
         blocked=ended(settings),
-        included=next(map(signatures.file_name, signatures.files(settings.sections).values()), ""),
+        included=next(map(signatures.file_name, _included(settings, device)), ""),
     )
+
+
+def _modules(settings: Settings, device: Device) -> Iterator[tuple[str, str]]:
+    """Give the modules that the router must have, each with the command that brings it."""
+    for name in settings.needs & HELPERS.keys():
+        yield HELPERS[name][0], install_command(device)
+    if _looks(settings, device):
+        yield U32, install_command(device, U32_PACKAGE)
+
+
+def _looks(settings: Settings, device: Device) -> bool:
+    """Tell whether rules of fw3 look into packets."""
+    return firewall_of(device) is Firewall.FW3 and bool(signatures.read(settings.sections))
+
+
+def _included(settings: Settings, device: Device) -> tuple[tuple[Mark, ...], ...]:
+    """Give what the file holds that fw4 includes, if it includes one."""
+    if firewall_of(device) is Firewall.FW3:
+        return ()
+    return tuple(signatures.files(settings.sections).values())
 
 
 @cache

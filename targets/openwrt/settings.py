@@ -29,7 +29,7 @@ MULTIPLE = {
 _ORDER = (
     "name", "enabled", "type", "path", "position", "chain", "src", "dest", "family", "proto",
     "src_ip", "src_dport", "dest_ip", "dest_port", "helper", "zone", "mark", "seen", "log",
-    "log_limit", "reflection", "set_helper", "target",
+    "log_limit", "reflection", "set_helper", "set_xmark", "extra", "target",
 )  # fmt: skip
 #: nft takes comments of 128 bytes, fw4 puts "!fw4: " before and may put " (reflection)" after.
 _LONGEST_TITLE = 109

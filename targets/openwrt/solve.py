@@ -19,6 +19,8 @@ from compiler.model.intent import Action, Decision, Intent, Limits
 from compiler.model.protocol import UDP, Family, Flow
 from targets.openwrt import apart, inbound, settings
 from targets.openwrt.apart import Apart
+from targets.openwrt.facts import Firewall, firewall_of
+from targets.openwrt.fw3 import signatures as fw3
 from targets.openwrt.fw4 import signatures
 from targets.openwrt.parts import (
     helper_problem,
@@ -76,9 +78,9 @@ def solve(intent: Intent, device: Device) -> Settings:
     ]
     if problems:
         raise TargetError(problems)
-    told = apart.of(intent, device)
+    told = apart.of(intent)
     outbound = list(_without_dead(list(_outbound(told, device))))
-    notes = [*_notes(intent, device), *_marks(told, outbound)]
+    notes = [*_notes(intent, device), *_marks(told, outbound, device)]
     return settings.of([*outbound, *inbound.sections(intent, device), *notes])
 
 
@@ -212,13 +214,17 @@ def _without_dead(sections: Sequence[Section]) -> Iterator[Section]:
             yield section
 
 
-def _marks(told: Apart, rules: Sequence[Section]) -> Iterator[Section]:
-    """Write down the marks that rules ask for, and have the file included that sets them."""
+def _marks(told: Apart, rules: Sequence[Section], device: Device) -> Iterator[Section]:
+    """Write down the marks that rules ask for, and have them set: by rules, or a file for fw4."""
     marks = tuple(told.marks.values())
     zones = dict.fromkeys(rule.text("src") for rule in rules if rule.get("mark"))
-    if zones:
+    if not zones:
+        return
+    if firewall_of(device) is Firewall.FW3:
+        yield from fw3.sections(marks, rules)
+    else:
         yield from signatures.includes(marks, zones)
-        yield from (mark.section() for mark in marks)
+    yield from (mark.section() for mark in marks)
 
 
 def _notes(intent: Intent, device: Device) -> Iterator[Section]:

@@ -13,8 +13,8 @@ from compiler.model.intent import Action, Decision, Intent, Log
 from compiler.model.protocol import TCP, UDP
 from compiler.model.survey import Survey
 from compiler.model.target import Bundle, Capabilities, Procedure
-from targets.openwrt import apart, effects, facts, merge, render, settings, solve
-from targets.openwrt.facts import Firewall, firewall_of, install_command, release_of
+from targets.openwrt import effects, facts, merge, render, settings, solve
+from targets.openwrt.facts import U32, Firewall, firewall_of, install_command, release_of
 from targets.openwrt.procedure import procedure
 from targets.openwrt.settings import PREFIX, Settings
 
@@ -44,7 +44,7 @@ class OpenWrt:
         return [
             typical("openwrt-fw4", self.name, {"release": "24.10", "modules": modules}),
             typical("openwrt-fw4-bare", self.name, {"release": "24.10", "modules": []}),
-            typical("openwrt-fw3", self.name, {"release": "21.02", "modules": modules}),
+            typical("openwrt-fw3", self.name, {"release": "21.02", "modules": [*modules, U32]}),
         ]
 
     def check(self, device: Device) -> Sequence[Finding]:
@@ -112,7 +112,7 @@ def _notes(intent: Intent, device: Device) -> Iterator[Finding]:
         place = decision.origin.place
         for message, hint in _log_problem(decision.log, device):
             yield warning(decision.protocol, place, message, hint)
-        for code, message, hint in _unseen(intent, decision, device):
+        for code, message, hint in _unseen(decision):
             yield warning(decision.protocol, place, message, hint, code)
     for exposure in intent.exposures:
         place = exposure.origin.place
@@ -127,20 +127,11 @@ def _notes(intent: Intent, device: Device) -> Iterator[Finding]:
             yield warning(exposure.protocol, place, message, hint, Code.T405)
 
 
-def _unseen(intent: Intent, decision: Decision, device: Device) -> Iterator[tuple[Code, str, str]]:
+def _unseen(decision: Decision) -> Iterator[tuple[Code, str, str]]:
     """Say which signatures cannot be looked for, and what they cannot find."""
     protocol = decision.protocol
     blocked = decision.action is Action.BLOCK
     detected = {layer4 for layer4, _ in decision.detect} if blocked else set()
-    if firewall_of(device) is Firewall.FW3:
-        upgrade = "leave out {}, or upgrade to 22.03 or later"
-        if detected:
-            message = f"fw3 rules cannot look into packets, so not find {protocol} on other ports"
-            yield Code.T406, message, upgrade.format("`detect`")
-        if any(apart.told_apart(intent, decision, flow) for flow in decision.flows):
-            message = f"fw3 rules cannot look into packets: all on the ports of {protocol} are one"
-            yield Code.T406, message, upgrade.format("what differs")
-        return
     if TCP in detected:
         message = f"signatures of {protocol} over TCP are not looked for: no first packet has one"
         yield Code.T406, message, "block its ports or destinations"

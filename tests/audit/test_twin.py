@@ -39,8 +39,8 @@ _POLICY = """\
 
 
 _ODD = saved(
-    f'-A FORWARD -m u32 --u32 "{IKE}" -j DROP',
-    f'-A FORWARD -m u32 --u32 "{TCP}" -j ACCEPT',
+    f'-A FORWARD -m bpf --bytecode "{IKE}" -j DROP',
+    f'-A FORWARD -m bpf --bytecode "{TCP}" -j ACCEPT',
     "-A FORWARD -p udp -m udp --dport 4500 -j ACCEPT",
 )
 
@@ -70,7 +70,7 @@ def test_unknown_becomes_a_verdict_with_the_rule_that_made_it(site: Site) -> Non
     assert ("A860", "ikev2") not in told
     assert ("A860", "sstp") not in told
     blocked = " ".join(told["A853", "ikev2"]["evidence"])
-    assert "u32" in blocked
+    assert "bpf" in blocked
     assert "decided by packets in a twin" in blocked
     assert ("A852", "sstp") in told
 

@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 
 from compiler.evaluate import lookups, names
 from compiler.evaluate.connection import STATUS
+from compiler.evaluate.iptables import u32
 from compiler.evaluate.iptables.options import Group, Option
 from compiler.evaluate.packet import STATES
 from compiler.evaluate.ruleset import Statement
@@ -82,7 +83,7 @@ _AT_TIMES = frozenset(
 
 
 #: Matches that are not understood here, and that look at nothing but the packet's own bytes.
-_BY_THE_PACKET = frozenset({"u32", "bpf", "dscp", "tos"})
+_BY_THE_PACKET = frozenset({"bpf", "dscp", "tos"})
 
 
 def _holds(read: Reader, *spans: Span) -> Test:
@@ -304,6 +305,11 @@ def _security_index(option: Option, family: str) -> Test:
     return _holds(lookups.bits("th", 0, 32), _range(option.argument, largest=0xFFFFFFFF))
 
 
+def _bytes(option: Option, family: str) -> Test:
+    checks = u32.parse("".join(option.arguments))
+    return lambda way: u32.holds(checks, way)
+
+
 _PORT_OPTIONS: Mapping[str, _Compiler] = {
     "--sport": _port(0),
     "--dport": _port(16),
@@ -362,4 +368,5 @@ _MATCHES: Mapping[str, Mapping[str, _Compiler]] = {
     "hl": {"--hl-eq": _byte(56)},
     "pkttype": {"--pkt-type": _packet_type},
     "esp": {"--espspi": _security_index},
+    "u32": {"--u32": _bytes},
 }

@@ -190,4 +190,4 @@ def _ends(text: str, networks: Networks) -> Iterator[End]:
     elif not read.found:
         yield End()
     else:
-        yield from (End(address) for address in read.found)
+        yield from (End(address.cleared) for address in read.found)

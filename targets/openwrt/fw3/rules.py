@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
+from targets.openwrt.fw3 import extras
 from targets.openwrt.fw3 import options as o
 from targets.openwrt.fw4 import nft
 from targets.openwrt.fw4 import values as v
@@ -18,7 +19,6 @@ _DOUBTS = {
     "ipset": "what the set holds is not known",
     "limit": "it holds up to a rate only",
     "src_mac": "the hardware address decides",
-    "extra": "extra arguments for iptables decide",
     "start_date": "it holds at certain times only",
     "stop_date": "it holds at certain times only",
     "start_time": "it holds at certain times only",
@@ -28,6 +28,7 @@ _DOUBTS = {
     "dscp": "the DSCP field decides",
     "icmp_type": "the type of ICMP packets decides",
 }
+_EXTRA = "extra arguments for iptables decide"
 _ICMP = (1, 58)
 #: iptables has matches of its own for these, which know no ports.
 _OWN_MATCH = frozenset({50, 51})
@@ -96,10 +97,13 @@ def add(state: State, origin: str, section: Section) -> None:
     _check(state, section, target, source)
     chain = _chain(target, source, destination)
     end = [*_doubts(section), *_mark(section)]
+    extra = section.text("extra")
     first, last = (zone.zone if zone else None for zone in (source, destination))
     sources = o.ends(section, "src_ip", state.networks)
     targets = o.ends(section, "dest_ip", state.networks)
     for family in families(stated, first, last):
+        asked = extras.parts(extra, family)
+        also = (nft.doubt(_EXTRA),) if asked is None else asked
         for protocol, sip, dip in product(protocols, sources, targets):
             if not (sip.of(family) and dip.of(family)) or (protocol.number == 58 and family == 4):
                 continue
@@ -107,7 +111,7 @@ def add(state: State, origin: str, section: Section) -> None:
             for ports in ported:
                 parts = [*_head(family, protocol, sip, dip), *ports]
                 parts += _devices(section, target, first, last)
-                parts += [*end, *_target(state, section, target, source, destination)]
+                parts += [*end, *also, *_target(state, section, target, source, destination)]
                 told = f"{origin} {target.upper()}"
                 state.add(chain, Rule(tuple(parts), told, ""))
 
@@ -298,6 +302,7 @@ def add_redirect(state: State, origin: str, section: Section) -> None:
         for matches in _ported(protocol, sports, ports):
             parts = [*_head(4, protocol, sip, outer), *matches]
             parts += [*_doubts(section), *_mark(section)]
+            parts += [nft.doubt(_EXTRA)] if section.get("extra") is not None else []
             parts.append(_dnat(inner, named.get("dest_port") or named.get("src_dport"), protocol))
             chain = f"dstnat_{source.zone.name}"
             state.add(chain, Rule(tuple(parts), f"{origin} DNAT"))

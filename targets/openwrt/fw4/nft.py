@@ -46,15 +46,17 @@ def masked(left: str, mask: str, address: str, *, negated: bool = False) -> Part
     return Part(f"{left} & {mask} {op} {address}", {"match": data})
 
 
-def payload(at: int, value: bytes, mask: bytes) -> Part:
-    """Match bytes, at a distance from the beginning of the transport header, under a mask."""
+def payload(at: int, value: bytes, mask: bytes, *, base: str = "th", negated: bool = False) -> Part:
+    """Match bytes under a mask, at a distance from the transport header (``nh``: from IP's)."""
     number, under = int.from_bytes(value) & int.from_bytes(mask), int.from_bytes(mask)
-    place = f"@th,{8 * at},{8 * len(value)}"
-    left: Any = {"payload": {"base": "th", "offset": 8 * at, "len": 8 * len(value)}}
+    place = f"@{base},{8 * at},{8 * len(value)}"
+    left: Any = {"payload": {"base": base, "offset": 8 * at, "len": 8 * len(value)}}
+    op = "!=" if negated else "=="
     if set(mask) <= {0xFF}:
-        return Part(f"{place} {number:#x}", {"match": {"op": "==", "left": left, "right": number}})
-    data = {"op": "==", "left": {"&": [left, under]}, "right": number}
-    return Part(f"{place} & {under:#x} == {number:#x}", {"match": data})
+        shown = f"{place} {'!= ' if negated else ''}{number:#x}"
+        return Part(shown, {"match": {"op": op, "left": left, "right": number}})
+    data = {"op": op, "left": {"&": [left, under]}, "right": number}
+    return Part(f"{place} & {under:#x} {op} {number:#x}", {"match": data})
 
 
 def mark(number: int, mask: int, *, negated: bool = False) -> Part:

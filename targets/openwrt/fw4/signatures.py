@@ -149,12 +149,14 @@ class Known:
 
     marks: tuple[Mark, ...] = ()
     chains: frozenset[str] = frozenset()
+    everywhere: bool = False
 
     def tells(self, asked: str, probe: Probe) -> bool | None:
         """Tell whether a rule's ``mark`` matches a probe; ``None`` where nobody knows."""
         found = values.mark(asked)
         here = {each.bit: each for each in self.marks if found and each.bit & found.mask}
-        if found is None or sum(here) != found.mask or f"forward_{probe.source}" not in self.chains:
+        marked = self.everywhere or f"forward_{probe.source}" in self.chains
+        if found is None or sum(here) != found.mask or not marked:
             return None
         states = {
             None if state is None else state == bool(found.number & bit)

@@ -75,6 +75,10 @@ def exposing(to: str = HOST, flows: tuple[Flow, ...] = FLOWS["ipsec"]) -> Intent
     return Intent("r1", exposures=(Exposure("ipsec", ip_address(to), flows, ORIGIN),))
 
 
+def elsewhere() -> Intent:
+    return exposing("192.168.1.10")
+
+
 LISTING = f"{KNOWN}forwarding1={FIRST}\nforwarding2={SECOND}\n@/opt/scripts/firewall-start.sh\n"
 
 
@@ -147,4 +151,10 @@ def test_an_observed_listing_tells_the_effects_of_ways_in() -> None:
         "ipsec.ike",
         "ipsec.natt",
     }
-    assert any(e.because == f"forwarding1 (500 to {HOST})" for e in effects)
+    because = {e.probe.flow.id: e.because for e in effects if e.probe.direction is Direction.IN}
+    assert because["ipsec.ike"] == f"forwarding1 (500 to {HOST})"
+    assert "DMZ host" in because["ipsec.esp"]
+    closed = TARGET.effects(
+        TARGET.settings(elsewhere(), router), router, probes(elsewhere(), router)
+    )
+    assert any("enter one on the router's page" in e.because for e in closed)

@@ -41,6 +41,9 @@ from tests.targets.openwrt.test_against_fw4 import JUDGE, differences, listed
 
 KERNEL = missing(tuple(PACKAGES))
 FW4 = Case("openwrt", "openwrt", {"release": "24.10", "modules": MODULES, "ipv6": True})
+FW3 = Case(
+    "openwrt", "openwrt-fw3", {"release": "21.02", "modules": [*MODULES, "xt_u32"], "ipv6": True}
+)
 ZONES: dict[str, Any] = {
     "lan": {"devices": ["br-lan"], "networks": ["192.168.1.0/24", "fd00:1::/64"]},
     "guest": {"devices": ["br-guest"], "networks": ["192.168.3.0/24"]},
@@ -56,6 +59,12 @@ def resolved(protocols: dict[str, Any], case: Case = FW4) -> Situation:
 
 
 APART = resolved({"ikev1": "block", "ikev2": "pass"})
+APART_FW3 = resolved({"ikev1": "block", "ikev2": "pass"}, FW3)
+DETECTED: dict[str, Any] = {
+    "openvpn": {"action": "block", "detect": "signature"},
+    "wireguard": {"action": "block", "from": ["guest"], "detect": "signature"},
+    "nebula": {"action": "block", "detect": "signature"},
+}
 DETECT = resolved({"wireguard": {"action": "block", "from": ["guest"], "detect": "signature"}})
 
 
@@ -249,25 +258,33 @@ def test_more_kinds_than_bits_are_refused() -> None:
         TARGET.settings(many(10), device())
     codes = [(found.code, found.protocol) for found in caught.value.findings]
     assert codes == [(Code.T406, "p09"), (Code.T406, "p10")]
-    assert TARGET.settings(many(10), device("21.02")).sections
 
 
-def test_fw3_goes_by_ports_and_says_so() -> None:
-    router = device("21.02")
-    assert not [s for s in TARGET.settings(APART.intent, router).sections if s.get("mark")]
-    notes = [note.message for note in TARGET.notes(APART.intent, router)]
-    assert notes == [
-        f"fw3 rules cannot look into packets: all on the ports of {name} are one"
-        for name in ("ikev1", "ikev2")
-    ]
-    assert [n.code for n in TARGET.notes(DETECT.intent, router)] == [Code.T406]
-    assert [n.code for n in TARGET.notes(DETECT.intent, device())] == [Code.D505]
+def test_fw3_needs_the_match_that_looks_into_packets() -> None:
+    for found in (APART, DETECT):
+        with pytest.raises(TargetError) as caught:
+            TARGET.settings(found.intent, device("21.02", modules=MODULES))
+        assert {each.code for each in caught.value.findings} == {Code.T405}
+        assert "opkg install iptables-mod-u32" in caught.value.findings[0].hint
+    bundle = TARGET.render(TARGET.settings(APART.intent, device("19.07")), device("19.07"))
+    texts = {file.path: file.content.decode() for file in bundle.files}
+    assert set(texts) == {"apply.sh", "firewall.uci", "packages"}
+    assert texts["packages"] == "iptables-mod-u32\n"
+    assert "/sys/module/xt_u32" in texts["apply.sh"]
+    plain = TARGET.settings(resolved({"ipsec": "block"}).intent, device("21.02", modules=MODULES))
+    assert "xt_u32" not in TARGET.render(plain, device("21.02")).files[0].content.decode()
 
 
-def verdicts(text: str) -> dict[str, Verdict]:
-    ours = TARGET.parse(text, APART.device)
-    asked = [p for p in probes(APART.intent, APART.device) if p.source == "guest"]
-    return {e.probe.flow.id: e.verdict for e in TARGET.effects(ours, APART.device, asked)}
+@pytest.mark.parametrize("router", [device(), device("21.02")])
+def test_what_runs_already_is_not_found(router: Device) -> None:
+    assert [n.code for n in TARGET.notes(DETECT.intent, router)] == [Code.D505]
+    assert not TARGET.notes(APART.intent, router)
+
+
+def verdicts(text: str, router: Device = APART.device) -> dict[str, Verdict]:
+    ours = TARGET.parse(text, router)
+    asked = [p for p in probes(APART.intent, router) if p.source == "guest"]
+    return {e.probe.flow.id: e.verdict for e in TARGET.effects(ours, router, asked)}
 
 
 def printed(found: Situation) -> str:
@@ -307,8 +324,28 @@ def test_a_mark_that_nobody_can_be_sure_of_is_unknown(change: tuple[str, str], s
     assert found["ipsec.esp"] is Verdict.PASS
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(situations(FW4))
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("", ""),
+        ("0>>22&0x3C@22&0xf0=0x10", "0>>22&0x3C@22&0xf0=0x20"),
+        ("\toption extra '-m conntrack ! --ctstate RELATED,ESTABLISHED'\n", ""),
+        ("set_xmark '0x1000000/0x1000000'", "set_xmark '0x2000000/0x2000000'"),
+        ("500:any:17=10/f0", "500:any:17=20/f0"),
+        ("passthru_signature__ikev1__hidden__0'\n", "passthru_x'\n\toption enabled '0'\n"),
+    ],
+)
+def test_rules_of_fw3_that_set_other_bits_leave_it_unknown(change: tuple[str, str]) -> None:
+    """The unchanged text stands for itself; what people change makes marks uncertain."""
+    text = printed(replace(APART, device=APART_FW3.device))
+    assert change[0] in text
+    found = verdicts(text.replace(*change), APART_FW3.device)
+    wanted = UNTOUCHED if change == ("", "") else dict.fromkeys(IKE, Verdict.UNKNOWN)
+    assert {name: found[name] for name in IKE} == wanted
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(situations(FW4) | situations(FW3))
 def test_random_policies(found: Situation) -> None:
     """1. print and read back; 2. merge twice; 3. what deviates is what runs, never what begins."""
     try:
@@ -334,21 +371,19 @@ def _certain(flows: tuple[str, ...], found: Situation) -> bool:
 @pytest.mark.kernel
 @pytest.mark.skipif(bool(KERNEL), reason=KERNEL or "-")
 @pytest.mark.parametrize(
-    "protocols",
+    ("protocols", "case"),
     [
-        {"ikev1": "block", "ikev2": "pass"},
-        {"ikev1": {"action": "block", "from": ["guest"]}, "ikev2": "block"},
-        {"ikev1": "block"},
-        {"ikev1": "block", "ikev2": {"action": "pass", "from": ["lan"]}},
-        {
-            "openvpn": {"action": "block", "detect": "signature"},
-            "wireguard": {"action": "block", "from": ["guest"], "detect": "signature"},
-            "nebula": {"action": "block", "detect": "signature"},
-        },
+        ({"ikev1": "block", "ikev2": "pass"}, FW4),
+        ({"ikev1": {"action": "block", "from": ["guest"]}, "ikev2": "block"}, FW3),
+        ({"ikev1": "block"}, FW4),
+        ({"ikev1": "block", "ikev2": {"action": "pass", "from": ["lan"]}}, FW3),
+        (DETECTED, FW4),
+        (DETECTED, FW3),
     ],
+    ids=str,
 )
-def test_packets_in_a_kernel_experience_what_is_told(protocols: dict[str, Any]) -> None:
-    found = resolved(protocols)
+def test_packets_in_a_kernel_experience_what_is_told(protocols: dict[str, Any], case: Case) -> None:
+    found = resolved(protocols, case)
     proof = proven(TARGET, found.device, found.intent)
     assert proof.verdict == "proven", told(proof.differences)
     if "nebula" in protocols:
