@@ -82,6 +82,16 @@ def inbound(intent: Intent) -> tuple[Entry, ...]:
     return tuple(_inbound(intent))
 
 
+def answering(entries: Iterable[Entry], clauses: Iterable[Clause]) -> tuple[Entry, ...]:
+    """Pick the entries whose servers give answers that a block of what clients open might drop.
+
+    Rules that know no connections take the answer of a server for a packet of a client: GRE has
+    no ports, IKE has the same at both ends, and a client's port may be any.
+    """
+    blocked = {(clause.family, clause.layer4) for clause in clauses if not clause.passes}
+    return tuple(entry for entry in entries if (entry.family, entry.layer4) in blocked)
+
+
 def problems(intent: Intent, device: Device) -> Iterator[Finding]:
     """Say which flows have ports that rules cannot match: anything but TCP and UDP."""
     owners: list[Decision | Exposure] = [*intent.decisions, *intent.exposures]

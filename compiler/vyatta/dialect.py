@@ -29,6 +29,10 @@ class Dialect:
       names its members.
     - ``nat`` is the node of destination NAT rules, ``nat_in`` their incoming interface,
       ``nat_to`` the new address, ``nat_kind`` what else each such rule must say.
+    - ``passes_over``: its ip6tables looks for a protocol behind authentication headers, so that
+      no rule can find AH over IPv6 (xtables; rules of nftables find it).
+    - ``most`` is the highest number that our rules may begin with: the systems allow a little
+      more.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Dialect:
     nat_in: Path
     nat_to: Path
     nat_kind: tuple[Path, ...] = ()
+    passes_over: bool = False
+    most: int = 900_000
 
     def ruleset(self, family: Family, name: str) -> Path:
         """Give the node of a ruleset or chain by name."""
@@ -78,6 +84,8 @@ EDGEOS = Dialect(
     nat_in=("inbound-interface",),
     nat_to=("inside-address", "address"),
     nat_kind=(("type", "destination"),),
+    passes_over=True,
+    most=9_000,
 )
 #: VyOS 1.3 (equuleus).
 VYOS13 = Dialect(

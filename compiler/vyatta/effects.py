@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from compiler.model.device import Address, Device, Zone
+from compiler.model.device import Device, Zone
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
 from compiler.model.modules import missing
-from compiler.model.protocol import GRE, TCP, UDP, Family
-from compiler.rules.match import Tristate, address_in, all_of, any_of, port_in
-from compiler.vyatta.dialect import RULESET, Dialect
+from compiler.model.protocol import AH, GRE, TCP, Family
+from compiler.rules.match import Tristate, address_in, all_of, any_of
+from compiler.rules.seen import Seen
+from compiler.vyatta.dialect import OWN, RULESET, Dialect
 from compiler.vyatta.layout import Layout, layout_of, node_of
+from compiler.vyatta.matching import Rule, is_first, is_known, ports, protocol, state
 from compiler.vyatta.read import Path
 from compiler.vyatta.settings import OFF, ON, VyattaSettings
 
@@ -23,10 +25,6 @@ _ELSE = "no rule of ours matches, the rest of the config decides"
 _BEHIND = "rules of others stand before ours"
 _ODD = "holds something that is not understood"
 _VERDICTS = {"accept": Verdict.PASS, "drop": Verdict.DROP, "reject": Verdict.REJECT}
-_PROTOCOLS = {
-    "tcp": {TCP}, "udp": {UDP}, "tcp_udp": {TCP, UDP}, "gre": {GRE}, "esp": {50}, "ah": {51},
-    "l2tp": {115}, "ipip": {94}, "etherip": {97}, "sctp": {132}, "ipencap": {4}, "ipv6": {41},
-}  # fmt: skip
 _HELPER_PORT = 1723
 
 Outcome = tuple[Verdict, str]
@@ -41,46 +39,32 @@ def effects(
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
-    number: int
-    leaves: tuple[Path, ...]
-
-    def get(self, *key: str) -> tuple[str, ...]:
-        """Give the values of a leaf."""
-        size = len(key)
-        return tuple(p[size] for p in self.leaves if p[:size] == key and len(p) == size + 1)
-
-    def text(self, *key: str) -> str:
-        """Give the value of a leaf that has one; nothing without it."""
-        return next(iter(self.get(*key)), "")
-
-
-@dataclass(frozen=True, slots=True)
 class _Walk:
     settings: VyattaSettings
     device: Device
     dialect: Dialect
     layout: Layout
-    seen: dict[Path, tuple[_Rule, ...]] = field(default_factory=dict)
+    seen: dict[Path, tuple[Rule, ...]] = field(default_factory=dict)
     held: dict[Path, tuple[str, ...]] = field(default_factory=dict)
 
     def effect(self, probe: Probe) -> Effect:
         if probe.direction is Direction.OUT:
-            verdict, because = self._out(probe)
+            verdict, because = self._out(Seen(probe))
         else:
             verdict, because = self._in(probe)
         helper = self._helper(probe)
         if helper is HelperState.UNKNOWN:
             because += "; whether the PPTP helper works is not known"
-        return Effect(probe, verdict, because, helper)
+        cuts = not (verdict.blocks and _outlives(probe))
+        return Effect(probe, verdict, because, helper, cuts)
 
-    def _rules(self, node: Path) -> tuple[_Rule, ...]:
+    def _rules(self, node: Path) -> tuple[Rule, ...]:
         return tuple(rule for rule in self._all(node) if ("disable",) not in rule.leaves)
 
-    def _all(self, node: Path) -> tuple[_Rule, ...]:
+    def _all(self, node: Path) -> tuple[Rule, ...]:
         if node not in self.seen:
             found = self.settings.rules(node)
-            self.seen[node] = tuple(_Rule(number, leaves) for number, leaves in found.items())
+            self.seen[node] = tuple(Rule(number, leaves) for number, leaves in found.items())
         return self.seen[node]
 
     def _members(self, *node: str) -> tuple[str, ...]:
@@ -90,57 +74,57 @@ class _Walk:
 
     # -- out
 
-    def _out(self, probe: Probe) -> Outcome:
+    def _out(self, seen: Seen) -> Outcome:
         if self.dialect.forward:
-            return self._forward(probe)
-        if self._attached(probe):
-            node = self.dialect.ruleset(probe.family, RULESET[probe.family])
+            return self._forward(seen)
+        if self._attached(seen):
+            node = self.dialect.ruleset(seen.family, RULESET[seen.family])
             default = dict(p for p in self.settings.under(node) if len(p) == 2).get(
                 "default-action"
             )
-            return self._final(self._own(node, probe, default or "drop"))
-        name = self.layout.ruleset(probe.family)
+            return self._final(self._own(node, seen, default or "drop"))
+        name = self.layout.ruleset(seen.family)
         if not name or self.layout.own:
-            return Verdict.UNKNOWN, f"there is no ruleset of ours for {probe.family}"
-        return self._final(self._shared(self.dialect.ruleset(probe.family, name), probe))
+            return Verdict.UNKNOWN, f"there is no ruleset of ours for {seen.family}"
+        return self._final(self._shared(self.dialect.ruleset(seen.family, name), seen))
 
-    def _attached(self, probe: Probe) -> bool:
-        """Tell whether our own ruleset is on all interfaces of the probe's WAN zone."""
-        way = "name" if probe.family is Family.IPV4 else "ipv6-name"
-        ends = ("firewall", "out", way, RULESET[probe.family])
+    def _attached(self, seen: Seen) -> bool:
+        """Tell whether our own ruleset is on all interfaces of the packet's WAN zone."""
+        way = "name" if seen.family is Family.IPV4 else "ipv6-name"
+        ends = ("firewall", "out", way, RULESET[seen.family])
         on = {path[:-4] for path in self.settings.paths if path[-4:] == ends}
         stated = self.device.options.get("attach")
         if isinstance(stated, list):
             return set(self.layout.nodes) <= on and bool(on)
-        zone = self.device.zone(probe.destination)
+        zone = self.device.zone(seen.outgoing)
         return zone is not None and bool(on) and all(node_of(name) in on for name in zone.devices)
 
-    def _own(self, node: Path, probe: Probe, default: str) -> Outcome:
-        found = self._decided(self._rules(node), probe)
+    def _own(self, node: Path, seen: Seen, default: str) -> Outcome:
+        found = self._decided(self._rules(node), seen)
         if found is not None:
             return found
         return _VERDICTS.get(default, Verdict.UNKNOWN), f"{node[-1]} default-action {default}"
 
-    def _shared(self, node: Path, probe: Probe) -> Outcome:
+    def _shared(self, node: Path, seen: Seen) -> Outcome:
         """Walk our rules among those of others."""
         rules = self._rules(node)
-        found = self._decided(rules, probe)
+        found = self._decided(rules, seen)
         if found is None:
             return Verdict.UNKNOWN, _ELSE
-        return found if _first(self._all(node)) else (Verdict.UNKNOWN, _BEHIND)
+        return found if is_first(self._all(node)) else (Verdict.UNKNOWN, _BEHIND)
 
-    def _forward(self, probe: Probe) -> Outcome:
-        hook = ("firewall", str(probe.family), "forward", "filter")
+    def _forward(self, seen: Seen) -> Outcome:
+        hook = ("firewall", str(seen.family), "forward", "filter")
         jumps = self._rules(hook)
         if not jumps:
-            return Verdict.UNKNOWN, f"nothing of ours is in the forward filter for {probe.family}"
-        if not _first(self._all(hook)):
+            return Verdict.UNKNOWN, f"nothing of ours is in the forward filter for {seen.family}"
+        if not is_first(self._all(hook)):
             return Verdict.UNKNOWN, _BEHIND
         for jump in jumps:
             target = jump.text("jump-target")
-            if self._matches(jump, probe) is not True or jump.text("action") != "jump":
+            if self._matches(jump, seen) is not True or jump.text("action") != "jump":
                 return Verdict.UNKNOWN, f"forward filter rule {jump.number} {_ODD}"
-            found = self._decided(self._rules(self.dialect.ruleset(probe.family, target)), probe)
+            found = self._decided(self._rules(self.dialect.ruleset(seen.family, target)), seen)
             if found is not None:
                 return self._final(found)
         return Verdict.UNKNOWN, _ELSE
@@ -166,11 +150,31 @@ class _Walk:
             if found[0] is not Verdict.PASS:
                 return found
         if self.dialect.forward:
-            return self._forward(probe)
-        name = self.layout.ruleset_in(probe.family)
-        if not name:
-            return Verdict.UNKNOWN, "the ruleset of the WAN interfaces for direction in decides"
-        return self._final(self._shared(self.dialect.ruleset(probe.family, name), probe))
+            found = self._forward(Seen(probe))
+        else:
+            name = self.layout.ruleset_in(probe.family)
+            if not name:
+                reason = "the ruleset of the WAN interfaces for direction in decides"
+                return Verdict.UNKNOWN, reason
+            node = self.dialect.ruleset(probe.family, name)
+            found = self._final(self._shared(node, Seen(probe)))
+        return self._answered(probe) or found if found[0] is Verdict.PASS else found
+
+    def _answered(self, probe: Probe) -> Outcome | None:
+        """Say so where a rule for what clients open may drop the answers of a server.
+
+        A state policy can accept them before, which is not ours to know.
+        """
+        name = OWN if self.dialect.forward else self.layout.ruleset(probe.family)
+        node = self.dialect.ruleset(probe.family, name)
+        for rule in self._rules(node):
+            matches = self._matches(rule, Seen(probe, answer=True))
+            if matches is not False and rule.text("action") != "accept":
+                told = rule.text("description") or f"rule {rule.number}"
+                return Verdict.UNKNOWN, f"the server's answers may be dropped: {told}"
+            if matches:
+                return None
+        return None
 
     def _translated(self, probe: Probe) -> Outcome:
         zone = self.device.zone(probe.source)
@@ -181,11 +185,11 @@ class _Walk:
         return Verdict.UNKNOWN, "the WAN interfaces are not treated alike"
 
     def _nat(self, probe: Probe, interface: str) -> Outcome:
-        if not _first(self._all(self.dialect.nat)):
+        if not is_first(self._all(self.dialect.nat)):
             return Verdict.UNKNOWN, _BEHIND if self._rules(self.dialect.nat) else _ELSE
         for rule in self._rules(self.dialect.nat):
             on = rule.text(*self.dialect.nat_in)
-            matches = all_of([on == interface, self._packet(rule, probe, nat=True)])
+            matches = all_of([on == interface, self._packet(rule, Seen(probe), nat=True)])
             if matches is None:
                 return Verdict.UNKNOWN, f"nat rule {rule.number} {_ODD}"
             if matches:
@@ -197,10 +201,10 @@ class _Walk:
 
     # -- one rule
 
-    def _decided(self, rules: Iterable[_Rule], probe: Probe) -> Outcome | None:
+    def _decided(self, rules: Iterable[Rule], seen: Seen) -> Outcome | None:
         for rule in rules:
             action = rule.text("action")
-            matches = self._matches(rule, probe)
+            matches = self._matches(rule, seen)
             told = rule.text("description") or f"rule {rule.number}"
             if matches is None or (matches and action not in _VERDICTS):
                 return Verdict.UNKNOWN, f"{told} {_ODD}"
@@ -208,30 +212,29 @@ class _Walk:
                 return _VERDICTS[action], f"{told} ({action})"
         return None
 
-    def _matches(self, rule: _Rule, probe: Probe) -> Tristate:
+    def _matches(self, rule: Rule, seen: Seen) -> Tristate:
         return all_of(
             [
-                self._packet(rule, probe, nat=False),
-                self._interface(rule, "inbound-interface", self.device.zone(probe.source)),
-                self._interface(rule, "outbound-interface", self.device.zone(probe.destination)),
-                _state(rule),
+                self._packet(rule, seen, nat=False),
+                self._interface(rule, "inbound-interface", self.device.zone(seen.incoming)),
+                self._interface(rule, "outbound-interface", self.device.zone(seen.outgoing)),
+                state(rule, seen),
             ]
         )
 
-    def _packet(self, rule: _Rule, probe: Probe, *, nat: bool) -> Tristate:
+    def _packet(self, rule: Rule, seen: Seen, *, nat: bool) -> Tristate:
         return all_of(
             [
-                None if any(not _known(leaf, self.dialect) for leaf in rule.leaves) else True,
-                _protocol(rule.text("protocol") or "all", probe.flow.layer4),
-                _port(rule.text("destination", "port"), probe),
-                self._end(rule, "source", probe.source_address, probe.family),
-                True
-                if nat
-                else self._end(rule, "destination", probe.destination_address, probe.family),
+                None if any(not is_known(leaf, self.dialect) for leaf in rule.leaves) else True,
+                protocol(rule, seen, self.dialect),
+                ports(rule, seen),
+                self._end(rule, "source", seen),
+                True if nat else self._end(rule, "destination", seen),
             ]
         )
 
-    def _end(self, rule: _Rule, end: str, address: Address | None, family: Family) -> Tristate:
+    def _end(self, rule: Rule, end: str, seen: Seen) -> Tristate:
+        address, family = seen.address(end), seen.family
         found: list[Tristate] = [address_in(one, address) for one in rule.get(end, "address")]
         for name in rule.get(end, "group", self.dialect.reference(family)):
             node = (*self.dialect.group(family, name), self.dialect.member(family))
@@ -240,7 +243,7 @@ class _Walk:
             found.append(listed if members else None)
         return all_of(found)
 
-    def _interface(self, rule: _Rule, leaf: str, zone: Zone | None) -> Tristate:
+    def _interface(self, rule: Rule, leaf: str, zone: Zone | None) -> Tristate:
         if not any(path[0] == leaf for path in rule.leaves):
             return True
         names = set(rule.get(leaf, "name"))
@@ -264,47 +267,10 @@ class _Walk:
         return HelperState.ASSIGNED if self.dialect.assigns or stated else HelperState.IDLE
 
 
-def _first(rules: Sequence[_Rule]) -> bool:
-    """Tell whether no foreign rule can stand before any of ours."""
-    return bool(rules) and [rule.number for rule in rules] == [*range(1, len(rules) + 1)]
+def _outlives(probe: Probe) -> bool:
+    """Tell whether nothing ends a running connection that a state policy accepts.
 
-
-def _known(leaf: Path, dialect: Dialect) -> bool:
-    silent = ("description", "action", "log", "protocol", "state", "jump-target")
-    matching = (
-        ("destination", "port"),
-        ("source", "address"),
-        ("destination", "address"),
-        ("source", "group", dialect.group6),
-        ("destination", "group", dialect.group6),
-        ("source", "group", "network-group"),
-        ("destination", "group", "network-group"),
-        ("inbound-interface", "name"),
-        ("inbound-interface", "group"),
-        ("outbound-interface", "name"),
-        ("outbound-interface", "group"),
-        dialect.nat_in,
-        dialect.nat_to,
-    )
-    return leaf[0] in silent or leaf[:-1] in matching or leaf in dialect.nat_kind
-
-
-def _state(rule: _Rule) -> Tristate:
-    """Tell whether the first packet of a connection matches."""
-    states = {path[1] for path in rule.leaves if path[0] == "state" and path[-1] != "disable"}
-    if not states:
-        return True
-    return "new" in states if states <= {"new", "established", "related", "invalid"} else None
-
-
-def _protocol(stated: str, layer4: int) -> Tristate:
-    if stated.isdecimal():
-        return int(stated) == layer4
-    if stated == "all":
-        return True
-    known = _PROTOCOLS.get(stated.lower())
-    return None if known is None else layer4 in known
-
-
-def _port(stated: str, probe: Probe) -> Tristate:
-    return port_in(stated, probe.port) if stated else True
+    Connection tracking takes an authentication header for part of what it carries, so apply.sh
+    finds no connection of its protocol (nf_ct_get_tuple: ipv6_skip_exthdr).
+    """
+    return probe.family is Family.IPV6 and probe.flow.layer4 == AH

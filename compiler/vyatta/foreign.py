@@ -20,50 +20,11 @@ from compiler.evaluate.ruleset import Chain, Hook, Kind, Move, Rule, Statement
 from compiler.evaluate.statements import End, Match, Perhaps, opaque
 from compiler.evaluate.value import Span, Truth, address_span, name_span, negated, some
 from compiler.evaluate.way import Way
+from compiler.vyatta.tree import Tree, at, interfaces, leaf
 
-#: A config as nested mappings: words lead to what stands under them.
-Tree = dict[str, "Tree"]
-_EMPTY: Tree = {}
 _SILENT = frozenset({"action", "description", "log", "disable", "jump-target", "log-options"})
 _KEYS = {"ip": ("name", "ipv4"), "ip6": ("ipv6-name", "ipv6")}
 _STATES = ("new", "established", "related", "invalid")
-
-
-def tree_of(paths: Sequence[tuple[str, ...]]) -> Tree:
-    """Nest the paths of a config."""
-    root: Tree = {}
-    for path in paths:
-        node = root
-        for word in path:
-            node = node.setdefault(word, {})
-    return root
-
-
-def at(tree: Tree, *words: str) -> Tree:
-    """Give what stands under some words; nothing where they are not there."""
-    for word in words:
-        tree = tree.get(word, _EMPTY)
-    return tree
-
-
-def leaf(tree: Tree, *words: str) -> str:
-    """Give the first word under some words, or nothing."""
-    return next(iter(at(tree, *words)), "")
-
-
-def interfaces(tree: Tree) -> Iterator[tuple[str, Tree]]:
-    """Give every interface with its node, those inside of others too."""
-    for kind in at(tree, "interfaces").values():
-        for name, node in kind.items():
-            yield from _inside(name, node)
-
-
-def _inside(name: str, node: Tree) -> Iterator[tuple[str, Tree]]:
-    yield name, node
-    for vlan, inner in (*at(node, "vif").items(), *at(node, "vif-s").items()):
-        yield from _inside(f"{name}.{vlan}", inner)
-    for number, inner in at(node, "pppoe").items():
-        yield f"pppoe{number}", inner
 
 
 def ruleset(tree: Tree, text: str) -> Ruleset:
@@ -76,10 +37,10 @@ def ruleset(tree: Tree, text: str) -> Ruleset:
     if nat:
         hook = Hook("nat", "postrouting", 100)
         chains["ip", "nat", "source"] = Chain("ip", "nat", "source", tuple(nat), hook)
-    if at(tree, "nat", "destination") or _destination_rules(tree):
-        rule = Rule("", "destination NAT", (Perhaps("destination NAT is not looked at"), _unread()))
+    sent = tuple(_destination(tree))
+    if sent:
         hook = Hook("nat", "prerouting", -100)
-        chains["ip", "nat", "destination"] = Chain("ip", "nat", "destination", (rule,), hook)
+        chains["ip", "nat", "destination"] = Chain("ip", "nat", "destination", sent, hook)
     offloads = bool(at(tree, "system", "offload") or "flowtable" in at(tree, "firewall"))
     used = ("address", "firewall", "pppoe", "bridge-group", "ipv6")
     links = frozenset(
@@ -90,13 +51,28 @@ def ruleset(tree: Tree, text: str) -> Ruleset:
     return Ruleset(chains, offloads=offloads, links=links, networks=frozenset(networks_in(text)))
 
 
-def _unread() -> Statement:
-    return opaque("what destination NAT does is not understood")
+def _destination(tree: Tree) -> Iterator[Rule]:
+    """Give a doubt for each interface at which destination NAT takes packets in."""
+    old = at(tree, "service", "nat", "rule").values()
+    rules = [rule for rule in old if leaf(rule, "type") == "destination"]
+    rules += at(tree, "nat", "destination", "rule").values()
+    links = {_inbound(rule) for rule in rules if "disable" not in rule}
+    if at(tree, "port-forward", "rule"):
+        links.add(leaf(tree, "port-forward", "wan-interface"))
+    for link in sorted(links):
+        asked = matches([Group("", (Option("-i", (link,)),))], "ip") if link else ()
+        text = f"destination NAT {link}".strip()
+        doubt = Perhaps("destination NAT is not looked at")
+        unread = opaque("what destination NAT does is not understood")
+        yield Rule("", text, (*asked, doubt, unread))
 
 
-def _destination_rules(tree: Tree) -> bool:
-    rules = at(tree, "service", "nat", "rule").values()
-    return any(leaf(rule, "type") == "destination" for rule in rules)
+def _inbound(rule: Tree) -> str:
+    """Give the interface of a rule; nothing where it may be any."""
+    node = at(rule, "inbound-interface")
+    name = leaf(node, "name") or leaf(node, "interface-name") or leaf(node)
+    odd = name in ("any", "group") or name.startswith("!") or "*" in name
+    return "" if odd else name
 
 
 def _nat(tree: Tree) -> list[Rule]:

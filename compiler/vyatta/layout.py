@@ -82,7 +82,7 @@ def layout_of(device: Device, dialect: Dialect) -> Layout:
     nodes = () if dialect.forward else tuple(_nodes(device))
     out = dict(RULESET) if nodes else _named(device, "ruleset", "ruleset6")
     in_ = _named(device, "ruleset_in", "ruleset_in6")
-    base, nat_base = (_number(device, name) or 1 for name in _BASES)
+    base, nat_base = (_number(device, name, dialect.most) or 1 for name in _BASES)
     return Layout(base, nat_base, tuple(out.items()), tuple(in_.items()), nodes)
 
 
@@ -96,10 +96,10 @@ def _is_name(stated: object) -> bool:
     return isinstance(stated, str) and _NAME.fullmatch(stated) is not None
 
 
-def _number(device: Device, option: str) -> int | None:
+def _number(device: Device, option: str, most: int) -> int | None:
     stated = device.options.get(option, 1)
     good = isinstance(stated, int) and not isinstance(stated, bool)
-    return stated if good and isinstance(stated, int) and 1 <= stated <= 900_000 else None
+    return stated if good and isinstance(stated, int) and 1 <= stated <= most else None
 
 
 def _nodes(device: Device) -> Iterator[Path]:
@@ -130,9 +130,11 @@ def check(device: Device, dialect: Dialect) -> Iterator[Finding]:
             )
     yield from modules.fact_findings(device)
     for name in _BASES:
-        if _number(device, name) is None:
+        if _number(device, name, dialect.most) is None:
             stated = device.options.get(name)
-            message = f"passthru_{name} must be a number from 1 to 900000, not {stated!r:.40}"
+            message = (
+                f"passthru_{name} must be a number from 1 to {dialect.most}, not {stated!r:.40}"
+            )
             yield _finding(device, Code.I206, message)
     fact = "zone_firewall" if dialect.forward else "other_rulesets"
     stated = device.facts.get(fact, False)

@@ -82,7 +82,7 @@ def script(settings: VyattaSettings) -> str:
             begin=block.BEGIN,
             own=OWN,
             mark=MARK,
-            cuts=sorted(set(_cuts(settings))),
+            cuts=cuts(settings),
             needs_rulesets=sorted(_foreign_rulesets(settings)),
         )
     )
@@ -97,8 +97,12 @@ def _foreign_rulesets(settings: VyattaSettings) -> set[str]:
     }
 
 
-def _cuts(settings: VyattaSettings) -> Iterator[tuple[str, int, int, int]]:
+def cuts(settings: VyattaSettings) -> list[tuple[str, int, int, int]]:
     """Give family, protocol, first and last port (0: no ports) of all that rules drop."""
+    return sorted(set(_cuts(settings)))
+
+
+def _cuts(settings: VyattaSettings) -> Iterator[tuple[str, int, int, int]]:
     rules: dict[Path, dict[Path, str]] = {}
     for path in settings.paths:
         if "rule" in path[:-2]:

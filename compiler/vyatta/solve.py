@@ -17,6 +17,7 @@ from compiler.model.protocol import TCP, UDP, Family, PortRange
 from compiler.rules.clauses import (
     Clause,
     Entry,
+    answering,
     helped,
     inbound,
     networks,
@@ -33,6 +34,7 @@ from compiler.vyatta.settings import ON, VyattaSettings
 
 _LAYER4 = {TCP: "tcp", UDP: "udp"}
 HELPER = "pptp"
+_ANSWERS = ("established", "related")
 _MEND = "`sudo modprobe -a {modules}` loads them; if the image has no such files, an image that has"
 
 
@@ -47,8 +49,10 @@ def solve(intent: Intent, device: Device, dialect: Dialect) -> VyattaSettings:
     if found:
         raise TargetError(found)
     work = _Work(device, dialect, layout_of(device, dialect))
-    work.outbound(outbound(intent, device))
-    work.inbound(inbound(intent))
+    clauses, entries = outbound(intent, device), inbound(intent)
+    work.answers(answering(entries, clauses))
+    work.outbound(clauses)
+    work.inbound(entries)
     return settings.of(work.paths, ON if helped(intent, HELPER) else "")
 
 
@@ -60,6 +64,19 @@ class _Work:
     paths: list[Path] = field(default_factory=list)
     numbers: dict[Path, int] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def answers(self, entries: Sequence[Entry]) -> None:
+        """Let the answers of exposed servers out, before anything is blocked."""
+        for entry in entries:
+            node, to = self._out(entry.family), str(entry.exposure.to)
+            if not node:
+                continue
+            states = [("state", name, *self.dialect.new[2:]) for name in _ANSWERS]
+            leaves = [*states, *_packets(entry.layer4, entry.ports, "source")]
+            leaves.append(("source", "address", to))
+            if self.dialect.forward:
+                leaves += self._interfaces("outbound", [z.name for z in self.device.wan_zones])
+            self._rule(node, "accept", f"{entry.flow} from {to} answers", leaves)
 
     def outbound(self, clauses: Sequence[Clause]) -> None:
         """Write the rules for what clients open, and bring packets to them."""
@@ -220,7 +237,7 @@ class _Work:
         self._logged(node, "accept", told, leaves, entry.exposure.log)
 
 
-def _packets(layer4: int, ports: tuple[PortRange, ...]) -> Iterator[Path]:
+def _packets(layer4: int, ports: tuple[PortRange, ...], end: str = "destination") -> Iterator[Path]:
     yield ("protocol", _LAYER4.get(layer4, str(layer4)))
     if ports:
-        yield ("destination", "port", ",".join(map(str, ports)))
+        yield (end, "port", ",".join(map(str, ports)))

@@ -16,8 +16,9 @@ from compiler.model.effect import HelperState
 from compiler.model.finding import Code, Place
 from compiler.model.survey import HelperFound, Survey
 from compiler.vyatta.dialect import HELPER, Dialect
-from compiler.vyatta.foreign import Tree, at, interfaces, ruleset, tree_of
+from compiler.vyatta.foreign import ruleset
 from compiler.vyatta.read import read
+from compiler.vyatta.tree import Tree, at, interfaces, tree_of
 
 _FILE = "configuration"
 
@@ -74,6 +75,8 @@ def _helper(tree: Tree, dialect: Dialect, device: Device) -> tuple[HelperState, 
     said = " ".join(HELPER)
     if "disable" in node:
         return HelperState.ABSENT, f"{said} disable"
+    if dialect.forward and not stated:
+        return HelperState.ABSENT, f"the config has no {said}, so both modules are removed"
     if not dialect.helper_off and not stated:
         because = f"the config has no {said}; what that means depends on the release"
         return HelperState.UNKNOWN, because

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from compiler.model.datapath import DataPath
 from compiler.model.device import Device
 from compiler.model.effect import Effect, Probe
 from compiler.model.finding import Code, Finding, Severity
@@ -67,6 +68,12 @@ class VyattaTarget:
     ) -> tuple[Effect, ...]:
         """Say what each probe experiences under our rules."""
         return effects.effects(settings, device, probes, self.dialect(device))
+
+    def data_path(self, settings: VyattaSettings, device: Device) -> DataPath:
+        """Give the firmware's rules to a proof; see :mod:`compiler.vyatta.firmware`."""
+        from compiler.vyatta.firmware.path import data_path  # noqa: PLC0415 - only proofs ask
+
+        return data_path(settings, device, self.dialect(device))
 
     def procedure(self, settings: VyattaSettings, device: Device) -> Procedure:  # noqa: ARG002 - same
         """Give the steps; see :mod:`compiler.vyatta.render`."""

@@ -13,8 +13,10 @@ from compiler.model.device import Address, Device, Zone
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict
 from compiler.model.protocol import GRE, TCP, UDP, Family
 from compiler.rules.match import Tristate, address_in, all_of, any_of, port_in
+from compiler.rules.seen import Seen
 from targets.routeros.settings import (
     ADDRESSES,
+    CHAIN,
     FILTER,
     MEMBERS,
     NAT,
@@ -35,6 +37,7 @@ _SILENT = frozenset(
     | {"jump-target", "to-addresses", "reject-with"}
 )
 _LOCAL = ("", "local")
+_PORTS = {"src-port": "source", "dst-port": "destination"}
 
 Outcome = tuple[Verdict, str]
 
@@ -65,66 +68,85 @@ class _Walk:
 
     def _decide(self, probe: Probe) -> Outcome:
         menu = FILTER[4 if probe.family is Family.IPV4 else 6]
-        if probe.direction is Direction.IN and probe.family is Family.IPV4:
-            found = self._chain(NAT, probe)
-            if found[0] is not Verdict.PASS:
-                return found
-        return self._chain(menu, probe)
+        if probe.direction is Direction.OUT:
+            return self._chain(menu, Seen(probe))
+        found: Outcome = Verdict.PASS, ""
+        if probe.family is Family.IPV4:
+            found = self._chain(NAT, Seen(probe))
+        if found[0] is Verdict.PASS:
+            found = self._chain(menu, Seen(probe))
+        return self._answered(menu, probe) or found if found[0] is Verdict.PASS else found
 
-    def _chain(self, menu: str, probe: Probe) -> Outcome:
+    def _answered(self, menu: str, probe: Probe) -> Outcome | None:
+        """Say so where a rule for what clients open may drop the answers of a server."""
+        for entry in self.settings.of_menu(menu):
+            if entry.get("chain") != CHAIN or entry.get("action") in PASSING_BY:
+                continue
+            matches = self._matches(entry, Seen(probe, answer=True))
+            if matches is not False and entry.get("action") != "accept":
+                told = entry.get("comment")
+                return Verdict.UNKNOWN, f"the server's answers may be dropped: {told}"
+            if matches:
+                return None
+        return None
+
+    def _chain(self, menu: str, seen: Seen) -> Outcome:
         jumps = [entry for entry in self.settings.of_menu(menu) if entry.is_jump]
         if not jumps:
             return Verdict.UNKNOWN, f"nothing in {menu} jumps to rules of ours"
         for jump in jumps:
             if not jump.first:
                 return Verdict.UNKNOWN, "rules of others stand before ours"
-            if self._matches(jump, probe) is not True:
+            if self._matches(jump, seen) is not True:
                 return Verdict.UNKNOWN, f"our jump {_ODD}"
-            found = self._walk(menu, jump.get("jump-target"), probe)
+            found = self._walk(menu, jump.get("jump-target"), seen)
             if found is not None:
                 return found
         return Verdict.UNKNOWN, _ELSE
 
-    def _walk(self, menu: str, chain: str, probe: Probe) -> Outcome | None:
+    def _walk(self, menu: str, chain: str, seen: Seen) -> Outcome | None:
         for entry in self.settings.of_menu(menu):
             action = entry.get("action")
             if entry.get("chain") != chain or action in PASSING_BY:
                 continue
-            matches = self._matches(entry, probe)
+            matches = self._matches(entry, seen)
             told = entry.get("comment")
             if matches is False:
                 continue
             if matches is None:
                 return Verdict.UNKNOWN, f"{told} {_ODD}"
             if action == "dst-nat" and menu == NAT:
-                reached = entry.get("to-addresses") == str(probe.destination_address)
+                reached = entry.get("to-addresses") == str(seen.address("destination"))
                 return (Verdict.PASS if reached else Verdict.DROP), f"{told} (dst-nat)"
             if action not in _VERDICTS or menu == NAT:
                 return Verdict.UNKNOWN, f"{told} {_ODD}"
             return _VERDICTS[action], f"{told} ({action})"
         return None
 
-    def _matches(self, entry: Entry, probe: Probe) -> Tristate:
-        return all_of(self._one(entry, name, value, probe) for name, value in entry.properties)
+    def _matches(self, entry: Entry, seen: Seen) -> Tristate:
+        return all_of(self._one(entry, name, value, seen) for name, value in entry.properties)
 
-    def _one(self, entry: Entry, name: str, value: str, probe: Probe) -> Tristate:
+    def _one(self, entry: Entry, name: str, value: str, seen: Seen) -> Tristate:
         if name in _SILENT:
             return True
         if name == "protocol":
             number = int(value) if value.isdecimal() else PROTOCOLS.get(value)
-            return None if number is None else number == probe.flow.layer4
-        if name == "dst-port":
-            return port_in(value, probe.port) if entry.get("protocol") in ("tcp", "udp") else None
+            return None if number is None else number == seen.layer4
+        if name in _PORTS:
+            port = seen.port(_PORTS[name])
+            known = port is not None and entry.get("protocol") in ("tcp", "udp")
+            return port_in(value, port or 0) if known else None
         if name == "connection-state":
-            return "new" in value.split(",") if not value.startswith("!") else None
+            return seen.state in value.split(",") if not value.startswith("!") else None
         if name == "dst-address-type":
-            return True if value in _LOCAL and probe.direction is Direction.IN else None
-        return self._end(name, value, probe)
+            called = seen.probe.direction is Direction.IN and not seen.answer
+            return True if value in _LOCAL and called else None
+        return self._end(name, value, seen)
 
-    def _end(self, name: str, value: str, probe: Probe) -> Tristate:
+    def _end(self, name: str, value: str, seen: Seen) -> Tristate:
         """Judge a property about where a packet comes from or goes to."""
-        zones = {"in": probe.source, "out": probe.destination}
-        addresses = {"src": probe.source_address, "dst": probe.destination_address}
+        zones = {"in": seen.incoming, "out": seen.outgoing}
+        addresses = {"src": seen.address("source"), "dst": seen.address("destination")}
         end, _, kind = name.partition("-")
         if kind == "interface-list" and end in zones:
             members = {e.get("interface") for e in self._members(MEMBERS, value)}
@@ -134,7 +156,7 @@ class _Walk:
         if kind == "address" and end in addresses:
             return address_in(value, addresses[end])
         if kind == "address-list" and end in addresses:
-            return self._listed(value, addresses[end], probe.family)
+            return self._listed(value, addresses[end], seen.family)
         return None
 
     def _members(self, menu: str, name: str) -> list[Entry]:

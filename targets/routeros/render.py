@@ -24,6 +24,7 @@ from targets.routeros.settings import (
     MENUS,
     Entry,
     RouterSettings,
+    cut,
     helper_state,
     is_ours,
     jump_places,
@@ -39,9 +40,9 @@ _HEADER = (
     "# passthru: replaces the entries whose comments begin with passthru: and touches nothing else."
 )
 _VALUES = {"on": "no", "off": "yes"}
-_CUT = ("tcp", "udp")
+CUT = ("tcp", "udp")
 #: More ports than this are cut by cutting everything of their protocol.
-_MOST_PORTS = 64
+MOST_PORTS = 64
 _TEXTS = ("comment", "log-prefix")
 _SIX = frozenset((ADDRESSES[6], FILTER[6]))
 
@@ -148,13 +149,9 @@ def _cuts(settings: RouterSettings) -> Iterator[str]:
     wanted: dict[str, None] = {}
     for entry in settings.of_menu(FILTER[4]):
         dropped = entry.get("chain") == CHAIN and entry.get("action") in ("drop", "reject")
-        if dropped and entry.get("protocol") in _CUT:
+        if dropped and entry.get("protocol") in CUT:
             wanted.update(dict.fromkeys(_connections(entry)))
-    for condition in wanted:
-        yield (
-            f":foreach each in=[/ip firewall connection find where {condition}] "
-            "do={ :do { /ip firewall connection remove $each } on-error={} }"
-        )
+    yield from map(cut, wanted)
 
 
 def _connections(entry: Entry) -> Iterator[str]:
@@ -162,7 +159,7 @@ def _connections(entry: Entry) -> Iterator[str]:
     for stated in entry.get("dst-port").split(",") if entry.get("dst-port") else ():
         first, _, last = stated.partition("-")
         ports = range(int(first), int(last or first) + 1)
-        if len(ports) > _MOST_PORTS:
+        if len(ports) > MOST_PORTS:
             yield protocol
         else:
             yield f'{protocol} and dst-address~":({"|".join(map(str, ports))})\\$"'

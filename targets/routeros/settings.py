@@ -26,6 +26,10 @@ _ORDERED = frozenset((*FILTER.values(), NAT))
 _DEFAULTS = {"disabled": "no", "log": "no", "dynamic": "no"}
 #: The chains that packets come to by themselves, and where ours is jumped to.
 HOOKS = {FILTER[4]: "forward", FILTER[6]: "forward", NAT: "dstnat"}
+_CUT = (
+    ":foreach each in=[/ip firewall connection find where ",
+    "] do={ :do { /ip firewall connection remove $each } on-error={} }",
+)
 #: Actions after which the next rule is tried.
 PASSING_BY = frozenset({"log", "passthrough"})
 #: RouterOS' names of protocols; exports print names, scripts may hold either. MikroTik's
@@ -168,6 +172,17 @@ def put_at(menu: str, place: int) -> str:
         f":if ([:len [{found}]] > {place + 1}) do={{ move [find where chain={hook} and "
         f'comment="{MARK}jump"] destination=[:pick [{found}] {place}] }}'
     )
+
+
+def cut(condition: str) -> str:
+    """Give the script that removes the connections for which a condition holds."""
+    return f"{_CUT[0]}{condition}{_CUT[1]}"
+
+
+def is_cut(line: str) -> bool:
+    """Tell whether a line is such a script, and nothing more: it changes no rule."""
+    condition = line.removeprefix(_CUT[0]).removesuffix(_CUT[1])
+    return line == cut(condition) and not set(condition) & set("[]{};")
 
 
 def jump_places(text: str, file: str) -> dict[str, int]:

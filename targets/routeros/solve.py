@@ -9,7 +9,16 @@ from compiler.errors import TargetError
 from compiler.model.device import Device, Network
 from compiler.model.intent import Intent, Log
 from compiler.model.protocol import Family, PortRange
-from compiler.rules.clauses import Clause, Entry, helped, inbound, outbound, problems, zones_of
+from compiler.rules.clauses import (
+    Clause,
+    Entry,
+    answering,
+    helped,
+    inbound,
+    outbound,
+    problems,
+    zones_of,
+)
 from compiler.rules.names import comment, word
 from targets.routeros import settings
 from targets.routeros.settings import (
@@ -39,8 +48,10 @@ def solve(intent: Intent, device: Device) -> RouterSettings:
     if found:
         raise TargetError(found)
     work = _Work(device)
-    work.outbound(outbound(intent, device))
-    work.inbound(inbound(intent))
+    clauses, entries = outbound(intent, device), inbound(intent)
+    work.answers(answering(entries, clauses))
+    work.outbound(clauses)
+    work.inbound(entries)
     work.jumps()
     return settings.of(work.entries, "on" if helped(intent, HELPER) else "")
 
@@ -58,6 +69,19 @@ class _Work:
     def _add(self, menu: str, told: str, properties: Mapping[str, str]) -> None:
         marked = {**properties, "comment": MARK + comment(told)}
         self.entries.append(settings.entry(menu, marked))
+
+    def answers(self, entries: Sequence[Entry]) -> None:
+        """Let the answers of exposed servers out, before anything is blocked."""
+        for entry in entries:
+            to = str(entry.exposure.to)
+            matches = {
+                "connection-state": "established,related",
+                "out-interface-list": self._interfaces("out", self._wan),
+                **_packets(entry.layer4, entry.ports, "src-port"),
+                "src-address": f"{to}/128" if entry.family is Family.IPV6 else to,
+            }
+            told = f"{entry.flow} from {to} answers"
+            self._rule(entry.family, "accept", told, matches, None)
 
     def outbound(self, clauses: Sequence[Clause]) -> None:
         """Add the rules for what clients open."""
@@ -153,10 +177,10 @@ class _Work:
                 self.entries.append(settings.Entry(menu, jump.properties, first=True))
 
 
-def _packets(layer4: int, ports: tuple[PortRange, ...]) -> Mapping[str, str]:
+def _packets(layer4: int, ports: tuple[PortRange, ...], end: str = "dst-port") -> Mapping[str, str]:
     found = {"protocol": WRITTEN.get(layer4, str(layer4))}
     if ports:
-        found["dst-port"] = ",".join(map(str, ports))
+        found[end] = ",".join(map(str, ports))
     return found
 
 

@@ -59,11 +59,19 @@ def survey(native: str, device: Device | None) -> Survey:
 
 
 def _unmoved(text: str) -> tuple[str, frozenset[str]]:
-    """Take the lines out by which a script of ours puts its jumps first; say for which menus."""
+    """Take the lines out by which a script of ours puts its jumps first; say for which menus.
+
+    Those that remove connections go too: they change no rule.
+    """
     moves = {settings.put_first(menu): menu for menu in settings.HOOKS}
     lines = text.split("\n")
     found = frozenset(moves[line.strip()] for line in lines if line.strip() in moves)
-    return "\n".join("" if line.strip() in moves else line for line in lines), found
+    kept = ("" if _is_script(line.strip(), moves) else line for line in lines)
+    return "\n".join(kept), found
+
+
+def _is_script(line: str, moves: Mapping[str, str]) -> bool:
+    return line in moves or settings.is_cut(line)
 
 
 def _is_moved(command: Command, menus: frozenset[str]) -> bool:

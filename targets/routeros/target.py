@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from compiler.model.datapath import DataPath
 from compiler.model.device import Device
 from compiler.model.effect import Effect, Probe
 from compiler.model.example import typical
@@ -78,6 +79,12 @@ class RouterOs:
     ) -> tuple[Effect, ...]:
         """Say what each probe experiences under our entries."""
         return effects.effects(settings, device, probes)
+
+    def data_path(self, settings: RouterSettings, device: Device) -> DataPath:
+        """Give rules to a proof, from the manual; see :mod:`targets.routeros.models`."""
+        from targets.routeros.models import data_path  # noqa: PLC0415 - only proofs ask
+
+        return data_path(settings, device)
 
     def survey(self, native: str, device: Device | None) -> Survey:
         """Read an export, whoever wrote it; see :func:`targets.routeros.survey.survey`."""

@@ -116,7 +116,8 @@ def test_ways_to_the_router_come_from_the_procedures() -> None:
 
 def test_ipv6_in_one_word() -> None:
     words = {name: row(name).ipv6 for name in ("linux", "asuswrt", "netgear", "vyos", "ddwrt")}
-    assert words == {"linux": EXACT, "asuswrt": SELF, "netgear": OPEN, "vyos": EXACT, "ddwrt": SELF}
+    assert words.pop("vyos") is Standing.DEVIATES  # running tunnels of AH
+    assert words == {"linux": EXACT, "asuswrt": SELF, "netgear": OPEN, "ddwrt": SELF}
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def test_refuses_other_releases(release: str) -> None:
         ({"attach": "eth0"}, Code.I206),
         ({"attach": ["interfaces ethernet eth0; reboot"]}, Code.I206),
         ({**RULESETS, "rule_base": 0}, Code.I206),
+        ({**RULESETS, "rule_base": 9_001}, Code.I206),
         ({**RULESETS, "rule_base": "1"}, Code.I206),
         ({**RULESETS, "nat_rule_base": True}, Code.I206),
     ],

@@ -8,7 +8,9 @@ from compiler.catalogue import builtin
 from compiler.cli.effects import judge
 from compiler.errors import NativeError
 from compiler.model.device import Device
-from compiler.model.survey import Survey
+from compiler.model.effect import Direction, Probe, Verdict
+from compiler.model.protocol import Family
+from compiler.model.survey import Survey, Surveys
 from targets.edgeos import TARGET as EDGEOS
 from targets.vyos import TARGET as VYOS
 
@@ -112,8 +114,46 @@ def test_the_helper_of_edgeos_is_on_but_may_not_be_assigned(
     assert [one.state for one in found.helpers] == [helper]
 
 
+@pytest.mark.parametrize(
+    ("release", "line", "helper"),
+    [
+        ("1.4", "", "absent"),
+        ("1.4", "set system conntrack modules pptp\n", "assigned"),
+        ("1.3", "", "unknown"),
+        ("1.3", "set system conntrack modules pptp\n", "assigned"),
+    ],
+)
+def test_the_helper_of_vyos_is_in_the_config(release: str, line: str, helper: str) -> None:
+    text = _VYOS if release == "1.4" else _EDGE.replace("service nat", "nat source")
+    router = Device("", "vyos", (), {"release": release})
+    found = VYOS.survey(text.format("") + line, router)
+    assert [one.state for one in found.helpers] == [helper]
+
+
 @pytest.mark.parametrize("text", ["", "{}", "<html>", "set system host-name x\n", "# x\n"])
 def test_texts_that_are_no_whole_config_are_refused(text: str) -> None:
     for target in (EDGEOS, VYOS):
         with pytest.raises(NativeError):
             target.survey(text, None)
+
+
+@pytest.mark.parametrize(
+    ("target", "config"),
+    [
+        (EDGEOS, _EDGE.format("set port-forward rule 1 original-port 1723\n"
+                              "set port-forward wan-interface eth0\n")),
+        (EDGEOS, _EDGE.format("set service nat rule 1 type destination\n"
+                              "set service nat rule 1 inbound-interface eth0\n")),
+        (VYOS, _VYOS.format("set nat destination rule 1 inbound-interface name eth0\n")),
+    ],
+)  # fmt: skip
+def test_what_comes_in_where_ports_are_forwarded_is_not_known(target: Surveys, config: str) -> None:
+    """Nobody reads which; what goes out does not meet them."""
+    found = target.survey(config, None)
+    (lan,) = (zone for zone in found.device.zones if zone.name == "lan")
+    flow = builtin().protocols["wireguard"].flows[0]
+    port, host = flow.ports[0].first, lan.networks[0][20]
+    probe = Probe(flow, Family.IPV4, "wan", "lan", port, None, host, Direction.IN)
+    assert found.effects([probe])[0].verdict is Verdict.UNKNOWN
+    out = Probe(flow, Family.IPV4, "lan", "wan", port)
+    assert found.effects([out])[0].verdict is not Verdict.UNKNOWN

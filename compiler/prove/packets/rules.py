@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from compiler.model.datapath import DataPath
 from compiler.model.intent import Decision, Exposure, Intent
-from compiler.model.protocol import Helper, layer4_name
+from compiler.model.protocol import Family, Helper, layer4_name
 from compiler.prove.lab import Lab
 
 _OPEN, _AROUND = "passthru_open", "passthru_lab"
@@ -42,6 +42,17 @@ def land(lab: Lab, path: DataPath, intent: Intent) -> None:
     lab.router.set({_file(name): value for name, value in path.sysctls.items()})
     for arguments in path.ends:
         lab.router.run("conntrack", "-D", *arguments, check=False)  # fails where there are none
+
+
+def ends(path: DataPath, family: Family, layer4: int, port: int) -> bool:
+    """Tell whether the router's own procedure ends such connections, whoever they are of."""
+    names, ports = {str(layer4), layer4_name(layer4)}, {str(port), ""}
+    for arguments in path.ends:
+        found = dict(zip(arguments[::2], arguments[1::2], strict=True))
+        of_it = found["-f"] == str(family) and found["-p"] in names
+        if of_it and found.get("--orig-port-dst", "") in ports:
+            return True
+    return False
 
 
 def open_up(lab: Lab, intent: Intent) -> None:

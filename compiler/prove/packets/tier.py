@@ -9,7 +9,7 @@ from typing import Any
 from compiler.errors import PassthruError
 from compiler.model.datapath import DataPath, Modelled
 from compiler.model.device import Device
-from compiler.model.effect import Effect, HelperState, Verdict
+from compiler.model.effect import Direction, Effect, HelperState, Verdict
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Action, Intent
 from compiler.model.judge import difference
@@ -25,6 +25,7 @@ from compiler.prove.packets.talks import Talks
 from compiler.prove.result import Check, Experience, Kind, Loss, RouterProof
 
 TIER = "packets"
+_WORKING = (HelperState.ASSIGNED, HelperState.NOT_NEEDED)
 _Found = tuple[Course, str, Check]
 
 
@@ -183,10 +184,23 @@ class _Proving:
                     (course, flow, self._survival(course, wanted, through))
                     for course in courses
                     for flow, wanted in course.talk.wanted.items()
-                    if flow not in course.lost and self._judged(wanted)
+                    if flow not in course.lost
+                    and self._judged(wanted)
+                    and not self._renewed(course.talk, wanted)
                 ]
                 found += explain.running(lab, stage, self._known(checks))
         return found
+
+    def _renewed(self, talk: Talk, wanted: Wanted) -> bool:
+        """Leave out what may pass, and what the router's procedure ends with what may not."""
+        ended = wanted.action is Action.PASS and any(
+            rules.ends(self._path, talk.family, one.flow.layer4, one.port)
+            for one in talk.wanted.values()
+        )
+        if ended:
+            reason = "running tunnels that begin anew, as connections are ended port by port"
+            self._left_out[reason] = self._left_out.get(reason, 0) + 1
+        return ended
 
     def _survival(
         self,
@@ -249,11 +263,11 @@ def _predicted(effect: Effect) -> str:
         return "unknown"
     if effect.verdict.blocks:
         return "block"
-    if effect.probe.flow.carried and effect.helper is HelperState.UNKNOWN:
-        return "unknown"
-    if effect.probe.flow.carried and effect.helper in (HelperState.IDLE, HelperState.ABSENT):
-        return "partly"
-    return "pass"
+    if not effect.probe.flow.carried or effect.helper in _WORKING:
+        return "pass"
+    # to a server without a helper it may pass: that depends on the call numbers of both ends
+    known = effect.helper is not HelperState.UNKNOWN and effect.probe.direction is Direction.OUT
+    return "partly" if known else "unknown"
 
 
 def _held(check: Check, effect: Effect, told: str) -> Check:

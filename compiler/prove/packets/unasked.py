@@ -1,13 +1,14 @@
 """Packets from the WAN that nobody asked for: none of them may reach a host in a LAN.
 
 They are sent to a client's own address (over IPv4, as a neighbour in the WAN could) and to the
-router's, as if somebody called, and as if they were answers.
+router's, as if somebody called, and as if they were answers. Where NAT forwards a port to an
+exposed server, whichever address was called, the server gets what anybody may send it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compiler.model.device import Address
 from compiler.model.intent import Action, Intent
@@ -30,6 +31,7 @@ class Unasked:
     wanted: Wanted
     packet: Packet
     says: str
+    servers: frozenset[Address] = frozenset()
 
 
 def unasked(lab: Lab, talks: Iterable[Talk], intent: Intent) -> Iterator[Unasked]:
@@ -38,19 +40,19 @@ def unasked(lab: Lab, talks: Iterable[Talk], intent: Intent) -> Iterator[Unasked
         if talk.kind is not Kind.EXCHANGE or talk.inbound:
             continue
         for wanted in talk.wanted.values():
+            servers = frozenset(_servers(intent, wanted))
             targets = [talk.source, *([talk.wan.ipv4] if talk.family is Family.IPV4 else [])]
             for to in targets:
-                if not _served(intent, wanted, to, router=to == talk.wan.ipv4):
-                    yield _packet(lab, talk, wanted, to, Side.CLIENT)
-                    yield _packet(lab, talk, wanted, to, Side.SERVER)
+                if to not in servers and not (servers and to == talk.wan.ipv4):
+                    for side in (Side.CLIENT, Side.SERVER):
+                        yield replace(_packet(lab, talk, wanted, to, side), servers=servers)
 
 
-def _served(intent: Intent, wanted: Wanted, to: Address, *, router: bool) -> bool:
-    """Tell whether an exposed server may get such packets."""
-    return any(
-        (router or exposure.to == to) and any(flow.overlaps(wanted.flow) for flow in exposure.flows)
-        for exposure in intent.exposures
-    )
+def _servers(intent: Intent, wanted: Wanted) -> Iterator[Address]:
+    """Give the exposed servers that may get such packets."""
+    for exposure in intent.exposures:
+        if any(flow.overlaps(wanted.flow) for flow in exposure.flows):
+            yield exposure.to
 
 
 def _packet(lab: Lab, talk: Talk, wanted: Wanted, to: Address, side: Side) -> Unasked:
@@ -74,7 +76,7 @@ def _packet(lab: Lab, talk: Talk, wanted: Wanted, to: Address, side: Side) -> Un
 
 
 def came_in(lab: Lab, some: Iterable[Unasked]) -> list[tuple[Unasked, bool]]:
-    """Send them; tell which of them reached any host in a LAN."""
+    """Send them; tell which of them reached a host in a LAN that is no server for them."""
     found: list[tuple[Unasked, bool]] = []
     asked = list(some)
     for link in dict.fromkeys(one.talk.wan.interface for one in asked):
@@ -83,13 +85,15 @@ def came_in(lab: Lab, some: Iterable[Unasked]) -> list[tuple[Unasked, bool]]:
             now = batch[part : part + 200]
             arrived = lab.deliver(((INTERNET, one.packet) for one in now), link)
             inside = {
-                token
+                (token, packet.destination)
                 for host, packets in arrived.items()
                 if host != INTERNET
                 for token, packet in packets.items()
                 if packet.source.version == 4 or packet.layer4 != 58
             }
-            found += [(one, one.packet.token in inside) for one in now]
+            reached = {(one.packet.token, to) for one in now for to in one.servers}
+            leaked = {token for token, _ in inside - reached}
+            found += [(one, one.packet.token in leaked) for one in now]
     return found
 
 

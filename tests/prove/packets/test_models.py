@@ -15,16 +15,24 @@ from compiler.prove.lab.namespaces import PACKAGES
 from compiler.prove.result import Kind, RouterProof
 from targets.asuswrt import TARGET as ASUS
 from targets.ddwrt import TARGET as DDWRT
+from targets.edgeos import TARGET as EDGEOS
 from targets.freshtomato import TARGET as TOMATO
 from targets.linksys import TARGET as LINKSYS
 from targets.linux import TARGET as LINUX
 from targets.netgear import TARGET as NETGEAR
+from targets.routeros import TARGET as ROUTEROS
 from targets.tplink import TARGET as TPLINK
+from targets.vyos import TARGET as VYOS
 from tests.conformance.passthru_conformance.cases import Case
 from tests.prove.support import SMALL, device_of, proven, resolved, told
 
 REASON = missing(tuple(PACKAGES))
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(bool(REASON), reason=REASON or "-")]
+RULESETS: Mapping[str, Fact] = {
+    "attach": ["interfaces ethernet wan"],
+    "ruleset_in": "WAN_IN",
+    "ruleset_in6": "WANv6_IN",
+}
 OLD_KERNEL: Mapping[str, Fact] = {"kernel": "2.6.36"}
 
 
@@ -33,10 +41,11 @@ def found_on(
     protocols: dict[str, Any],
     facts: Mapping[str, Fact] | None = None,
     options: Mapping[str, Fact] | None = None,
+    expose: list[dict[str, Any]] | None = None,
 ) -> RouterProof:
     case = Case(target.name, target.name, facts=facts or {}, options=options or {})
     device: Device = device_of(case, SMALL)
-    intent: Intent = resolved(protocols).intent
+    intent: Intent = resolved(protocols, expose=expose).intent
     return proven(target, device, intent)
 
 
@@ -125,3 +134,38 @@ def test_interfaces_that_no_lab_can_have_are_said(devices: list[str]) -> None:
     device = device_of(Case("linux", "linux"), zones)
     found = proven(LINUX, device, resolved({"wireguard": "pass"}).intent)
     assert [finding.code.name for finding in found.findings] == ["E803"]
+
+
+@pytest.mark.parametrize(
+    ("target", "facts", "options", "ah"),
+    [
+        (VYOS, {"release": "1.4"}, {}, "D505"),
+        (VYOS, {"release": "1.3.8", "other_rulesets": False}, RULESETS, "D505"),
+        (EDGEOS, {"auto_helper": True, "other_rulesets": False}, RULESETS, "D501"),
+    ],
+    ids=["vyos-1.4", "vyos-1.3", "edgeos"],
+)
+def test_a_vyatta_router_is_whole(
+    target: Any, facts: Mapping[str, Fact], options: Mapping[str, Fact], ah: str
+) -> None:
+    """Helper, forwarding to a server whose protocol clients may not use, and AH over IPv6."""
+    exposed = [{"protocol": "l2tp", "to": "192.168.1.11"}]
+    wanted = {"pptp": "pass", "l2tp": "block", "ipsec": "block"}
+    found = found_on(target, wanted, facts, options, exposed)
+    assert found.verdict == "proven", told(found.differences)
+    assert {(c.flow, c.family) for c in found.checks if c.accepted == ah} == {("ah.ah", "ipv6")}
+    assert found.left_out == ()
+    ways = {(c.flow, c.way) for c in found.checks if c.found == "passed"}
+    assert ways >= {("pptp.data", "br-lan > wan"), ("l2tp.tunnel", "wan > br-lan")}
+
+
+def test_what_fasttrack_carries_past_the_rules_is_in_the_model() -> None:
+    """Its script ends such connections for IPv4 only; a server answers although clients may not."""
+    exposed = [{"protocol": "l2tp", "to": "192.168.1.11"}]
+    found = found_on(ROUTEROS, {"l2tp": "block", "pptp": "pass"}, expose=exposed)
+    assert found.verdict == "proven", told(found.differences)
+    assert "manual" in found.basis
+    accepted = {(c.kind, c.family) for c in found.checks if c.accepted == "D505"}
+    assert accepted == {(Kind.RUNNING, "ipv6")}
+    ways = {(c.flow, c.way) for c in found.checks if c.found == "passed"}
+    assert ways >= {("pptp.data", "br-lan > wan"), ("l2tp.tunnel", "wan > br-lan")}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from compiler.build.registry import installed
-from compiler.model.datapath import Modelled
+from compiler.model.datapath import DataPath, Modelled
+from compiler.model.protocol import Family
+from compiler.prove.packets.rules import ends
 from targets.linux import TARGET
 from tests.prove.support import OFFICE, resolved
 
@@ -28,3 +30,27 @@ def test_targets_offer_a_path_or_none() -> None:
     for name in registry.names:
         target = registry.get(name)
         assert isinstance(target, Modelled) == callable(getattr(target, "data_path", None))
+
+
+@pytest.mark.parametrize(
+    ("family", "layer4", "port", "ended"),
+    [
+        (Family.IPV4, 17, 500, True),
+        (Family.IPV4, 17, 501, False),
+        (Family.IPV6, 17, 500, False),
+        (Family.IPV4, 6, 500, False),
+        (Family.IPV6, 6, 443, True),
+        (Family.IPV6, 47, 0, True),
+    ],
+)
+def test_which_connections_a_procedure_ends(
+    family: Family, layer4: int, port: int, *, ended: bool
+) -> None:
+    path = DataPath(
+        ends=(
+            ("-f", "ipv4", "-p", "17", "--orig-port-dst", "500"),
+            ("-f", "ipv6", "-p", "tcp"),
+            ("-f", "ipv6", "-p", "47"),
+        )
+    )
+    assert ends(path, family, layer4, port) is ended
