@@ -31,6 +31,8 @@ class Dialect:
       ``nat_to`` the new address, ``nat_kind`` what else each such rule must say.
     - ``passes_over``: its ip6tables looks for a protocol behind authentication headers, so that
       no rule can find AH over IPv6 (xtables; rules of nftables find it).
+    - ``offloads``: its hardware may carry running connections past the rules, see the fact
+      ``offload``.
     - ``most`` is the highest number that our rules may begin with: the systems allow a little
       more.
     """
@@ -48,6 +50,7 @@ class Dialect:
     nat_to: Path
     nat_kind: tuple[Path, ...] = ()
     passes_over: bool = False
+    offloads: bool = False
     most: int = 900_000
 
     def ruleset(self, family: Family, name: str) -> Path:
@@ -85,6 +88,7 @@ EDGEOS = Dialect(
     nat_to=("inside-address", "address"),
     nat_kind=(("type", "destination"),),
     passes_over=True,
+    offloads=True,
     most=9_000,
 )
 #: VyOS 1.3 (equuleus).

@@ -84,7 +84,7 @@ class VyattaTarget:
         return settings.items()
 
     def notes(self, intent: Intent, device: Device) -> Sequence[Finding]:
-        """Say what no probe shows: rates of logs, moved protocols, what direction in may do."""
+        """Say what no probe shows: log rates, moved protocols, direction in, hardware offload."""
         return tuple(_notes(intent, device, self.dialect(device)))
 
 
@@ -94,6 +94,17 @@ def _notes(intent: Intent, device: Device, dialect: Dialect) -> Iterator[Finding
         for message, hint in _messages(owner, device, dialect):
             place, protocol = owner.origin.place, owner.protocol
             yield Finding(Code.T406, message, Severity.WARNING, place, hint, device.name, protocol)
+    blocks = any(decision.action is Action.BLOCK for decision in intent.decisions)
+    if dialect.offloads and blocks and device.facts.get("offload") is not False:
+        yield Finding(
+            Code.D505,
+            "where hardware offload is on, it may carry running tunnels past a new block",
+            Severity.WARNING if device.facts.get("offload") else Severity.INFO,
+            device.place,
+            "state passthru_facts.offload: false if `show system offload` has nothing enabled; "
+            "else restart the router after the first push of a block",
+            device.name,
+        )
 
 
 def _messages(

@@ -12,14 +12,16 @@ from compiler.vyatta.dialect import EDGEOS
 from compiler.vyatta.layout import RULESET_OPTIONS
 from compiler.vyatta.target import VyattaTarget
 
+_OFFLOAD = "whether `system offload` enables anything: hardware carries running connections on"
 _HELPER = "whether /proc/sys/net/netfilter/nf_conntrack_helper is 1: the kernel assigns helpers"
 
 
 def _check(device: Device) -> Iterator[Finding]:
-    stated = device.facts.get("auto_helper", False)
-    if not isinstance(stated, bool):
-        message = f"passthru_facts.auto_helper must be true or false, not {stated!r:.40}"
-        yield Finding(Code.T404, message, place=device.place, hint=_HELPER, host=device.name)
+    for name, meaning in (("auto_helper", _HELPER), ("offload", _OFFLOAD)):
+        stated = device.facts.get(name, False)
+        if not isinstance(stated, bool):
+            message = f"passthru_facts.{name} must be true or false, not {stated!r:.40}"
+            yield Finding(Code.T404, message, place=device.place, hint=meaning, host=device.name)
 
 
 def _examples() -> list[Device]:
@@ -44,7 +46,7 @@ TARGET = VyattaTarget(
         running_tunnels="cut after the commit (conntrack)",
     ),
     dialect=lambda _device: EDGEOS,
-    described={**RULESET_OPTIONS, "facts.auto_helper": _HELPER},
+    described={**RULESET_OPTIONS, "facts.auto_helper": _HELPER, "facts.offload": _OFFLOAD},
     examples=_examples,
     checked=_check,
 )

@@ -57,7 +57,7 @@ def test_refuses_options(options: dict[str, Fact], code: Code) -> None:
 
 
 def test_refuses_facts_of_the_wrong_kind() -> None:
-    for name in ("auto_helper", "other_rulesets"):
+    for name in ("auto_helper", "offload", "other_rulesets"):
         assert codes("edgeos", edgeos({name: "no"})) == {Code.T404}
 
 
@@ -94,3 +94,19 @@ def test_notes() -> None:
     logged = decision("l2tp", Action.BLOCK, log=Log("10/minute"))
     told = VYOS.notes(intent(replace(logged)), vyos())
     assert [(note.code, note.severity) for note in told] == [(Code.T406, Severity.WARNING)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({}, [(Code.D505, Severity.INFO)]),
+        ({"offload": True}, [(Code.D505, Severity.WARNING)]),
+        ({"offload": False}, []),
+    ],
+)
+def test_hardware_that_may_carry_running_tunnels_is_named(
+    facts: dict[str, Fact], told: list[tuple[Code, Severity]]
+) -> None:
+    found = EDGEOS.notes(intent(decision("pptp", Action.BLOCK)), edgeos(facts))
+    assert [(note.code, note.severity) for note in found] == told
+    assert not EDGEOS.notes(intent(decision("pptp", Action.PASS)), edgeos(facts))
