@@ -48,6 +48,8 @@ matrix: $(VENV)/run
 bench: $(VENV)/dev .venv-bench/peers tools
 	$(BIN)/python -m benchmarks.compile
 	PEERS=.venv-bench $(BIN)/python -m benchmarks.push
+	$(BIN)/python -m benchmarks.audit
+	$(BIN)/python -m benchmarks.datapath
 
 ## wheel   build the wheel
 wheel: $(VENV)/dev

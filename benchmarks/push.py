@@ -3,9 +3,13 @@
 Embedded OpenWrt routers on loopback, in processes of their own, 20 ms for each round trip. Every
 contender reads, writes, loads and verifies the same three rules on each router, over SSH with the
 same key, 50 routers at a time, as a whole process of its own; before each of them every router is
-brought back to its former state, and afterwards the routers are asked who has the rules. A push of
-passthru also takes a lease, stages, keeps the former state, sets up a dead-man with its boot hook,
-and verifies over a second connection.
+brought back to its former state, and afterwards the routers are asked who has the rules.
+
+A peer runs twice. Bare, it adds the rules to the file as it is, loads them and looks, which leaves
+a router that is cut off in the middle with whatever it has. Careful, it does by hand what a push
+does besides: it refuses unsaved changes of others, keeps the former state, sets up a timer and a
+boot hook that bring it back, puts the whole file in place at once, and looks over a second
+connection. It still takes no lease, and two of it at once get into each other's way.
 
     python -m benchmarks.push [ROUTERS] [ROUNDS]
 
@@ -27,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.push_fleet import Site, site
-from benchmarks.push_programs import PEERS, Program, programs
+from benchmarks.push_programs import CAREFUL, PEERS, Program, programs
 
 FORKS = 50
 _CHANGES = "passthru push"
@@ -96,11 +100,12 @@ def _table(taken: dict[str, list[Taken]], routers: int) -> None:
         ratio = "" if name == _CHANGES else f"{rates[_CHANGES] / rates[name]:.2f} x"
         wrong = sum(t.wrong for t in each)
         print(f"{name:30}{rates[name]:10.1f}{ratio:>13}{cpu:15.1f}{wrong:7}")
-    peers = {name: rates[name] for name in taken if name in PEERS}
-    if peers:
-        slower = [name for name, rate in peers.items() if rate >= rates[_CHANGES]]
-        holds = "holds" if not slower else f"DOES NOT HOLD: {', '.join(slower)}"
-        print(f"\nahead of every peer that was measured ({', '.join(peers)}): {holds}")
+    print()
+    for kind, names in (("careful", CAREFUL), ("bare", PEERS)):
+        peers = [name for name in names if name in taken]
+        faster = [name for name in peers if rates[name] >= rates[_CHANGES]]
+        holds = "holds" if not faster else f"DOES NOT HOLD: {', '.join(faster)}"
+        print(f"ahead of every {kind} peer that was measured ({len(peers)}): {holds}")
 
 
 def _goals(taken: dict[str, list[Taken]]) -> None:

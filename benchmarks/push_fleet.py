@@ -1,7 +1,8 @@
 """The fleet that a push is measured on: embedded OpenWrt routers, their inventory, one policy.
 
-Also what a peer needs for the same work: a command that reads, and one that writes what the policy
-compiles to (its rules, added to the end of the file), has it checked and loads it.
+Also what a peer needs for the same work, as commands: one that reads, one that adds to the file
+what the policy compiles to, has it checked and loads it, one that reads again. And the same with
+care.
 """
 
 from __future__ import annotations
@@ -29,6 +30,36 @@ _RULES = (
 )
 #: What only a router with the new rules prints.
 AFTER = "passthru pptp data block"
+_READ = f"cat {_FILE}; nft list table inet fw4 | grep passthru"
+_ADD = f'printf "\\n{"".join(_RULE % each for each in _RULES)}" >>'
+_BARE = (_READ, f"{_ADD}{_FILE} && fw4 check && fw4 reload", _READ)
+_UNDO = f"cp -p /etc/change/old /etc/config/.f && sync && mv /etc/config/.f {_FILE}; fw4 reload"
+_TICK = (
+    "n=0; while [ -d /tmp/change ]; do sleep 5; n=$((n+5)); [ $n -lt 120 ] || sh /etc/change/undo;"
+    " done"
+)
+_PREPARE = (
+    "[ ! -s /tmp/.uci/firewall ] && mkdir /tmp/change && mkdir -p /etc/change &&"
+    f" cp -p {_FILE} /etc/change/old && cmp -s {_FILE} /etc/change/old &&"
+    f" echo '{_UNDO}' >/etc/change/undo && printf '#!/bin/sh /etc/rc.common\\nSTART=18\\n"
+    "boot() { sh /etc/change/undo; }\\n' >/etc/init.d/undo && chmod 755 /etc/init.d/undo &&"
+    " ln -sf ../init.d/undo /etc/rc.d/S18undo && sync &&"
+    f" {{ setsid sh -c '{_TICK}' </dev/null >/dev/null 2>&1 & }}"
+)
+_WRITE = (
+    f"cp {_FILE} /tmp/change/firewall && {_ADD}/tmp/change/firewall &&"  # noqa: S108 - a router's
+    f" uci -q -c /tmp/change show firewall >/dev/null && cp -p {_FILE} /etc/config/.f &&"
+    f" cat /tmp/change/firewall >/etc/config/.f && sync && mv /etc/config/.f {_FILE} &&"
+    " fw4 check && fw4 reload || sh /etc/change/undo"
+)
+_CONFIRM = (
+    f"{{ {_READ}; }} | grep '{AFTER[:-1]}[k]' &&"
+    " rm -rf /etc/change /etc/init.d/undo /etc/rc.d/S18undo /tmp/change && sync"
+)
+#: The same with what a push does besides, as far as few lines can: no unsaved changes of others, a
+#: former state that a timer and the next boot bring back, the file put in place at once and whole,
+#: a look over a new connection (``None``) before it is confirmed. Each line fits into ash's editor.
+_CAREFUL = (_READ, _PREPARE, _WRITE, None, _CONFIRM)
 
 
 class Site:
@@ -69,7 +100,6 @@ class Site:
 
     def work(self, forks: int) -> dict[str, Any]:
         """Give what a contender is told."""
-        rules = "".join(_RULE % each for each in _RULES)
         return {
             "forks": forks,
             "key": str(self.key),
@@ -78,8 +108,8 @@ class Site:
                 *("-i", str(self.folder / "hosts.json"), "-p", str(self.folder / "policy.yml")),
                 *("--journal", str(self.folder / "state")),
             ],
-            "read": f"cat {_FILE}; nft list table inet fw4 | grep passthru",
-            "write": f'printf "\\n{rules}" >>{_FILE} && fw4 check && fw4 reload',
+            "bare": _BARE,
+            "careful": _CAREFUL,
             "before": "Allow-ISAKMP",
             "after": AFTER,
             "routers": [

@@ -29,6 +29,8 @@ class Program:
 
 
 PEERS = ("nornir_netmiko", "Ansible raw", "pyinfra")
+#: A peer that takes as much care as a push does, as far as commands can.
+CAREFUL = tuple(f"{name}, careful" for name in PEERS)
 
 
 def programs() -> list[Program]:
@@ -51,11 +53,17 @@ def programs() -> list[Program]:
         ("asyncssh, one exec", "asyncssh", _script(str(folder / "python"), "with_asyncssh.py")),
     )
     for name, package, command in peers:
-        if any(folder.parent.glob(f"lib/python3*/site-packages/{package}/__init__.py")):
-            found.append(Program(name, command))
-        else:
+        if not any(folder.parent.glob(f"lib/python3*/site-packages/{package}/__init__.py")):
             print(f"{name} is left out: {package} is not in {folder.parent} (make bench)")
+            continue
+        found.append(Program(name, _with("bare", command)))
+        if name in PEERS:
+            found.append(Program(f"{name}, careful", _with("careful", command)))
     return found
+
+
+def _with(steps: str, command: Callable[[Path, dict[str, Any]], Command]) -> Any:
+    return lambda folder, work: command(folder, {**work, "steps": work[steps]})
 
 
 def _script(python: str, name: str) -> Callable[[Path, dict[str, Any]], Command]:
@@ -68,7 +76,7 @@ def _script(python: str, name: str) -> Callable[[Path, dict[str, Any]], Command]
 
 
 def _ansible(tools: Path, folder: Path, work: dict[str, Any]) -> Command:
-    """Three raw tasks; connections are kept between them, and no facts are gathered."""
+    """Raw tasks; connections are kept between them, and no facts are gathered."""
     hosts = {
         router["name"]: {
             "ansible_host": router["host"],
@@ -80,10 +88,11 @@ def _ansible(tools: Path, folder: Path, work: dict[str, Any]) -> Command:
     }
     (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))
     wanted = f"{json.dumps(work['after'])} not in verified.stdout"
+    read, *steps, verify = work["steps"]
     tasks = [
-        {"raw": work["read"], "failed_when": False},
-        {"raw": work["write"]},
-        {"raw": work["read"], "register": "verified", "failed_when": wanted},
+        {"raw": read, "failed_when": False},
+        *({"raw": step} if step else {"meta": "reset_connection"} for step in steps),
+        {"raw": verify, "register": "verified", "failed_when": wanted},
     ]
     play = {"hosts": "all", "gather_facts": False, "strategy": "free", "tasks": tasks}
     (folder / "play.json").write_text(json.dumps([play]))
@@ -102,7 +111,10 @@ def _ansible(tools: Path, folder: Path, work: dict[str, Any]) -> Command:
 
 
 def _pyinfra(tools: Path, folder: Path, work: dict[str, Any]) -> Command:
-    """Three shell operations; the last one fails where the rules are not there."""
+    """Shell operations; the last one fails where the rules are not there.
+
+    A new connection is no operation of it: it does without, which is less work.
+    """
     data = {
         router["name"]: {
             "ssh_hostname": router["host"],
@@ -116,10 +128,10 @@ def _pyinfra(tools: Path, folder: Path, work: dict[str, Any]) -> Command:
         for router in work["routers"]
     }
     (folder / "hosts.py").write_text(f"routers = {list(data.items())!r}\n")
-    verify = f"{{ {work['read']}; }} | grep -q {shlex.quote(work['after'])}"
-    read = f"{work['read']} || true"
+    read, *steps, verify = work["steps"]
+    verify = f"{{ {verify}; }} | grep -q {shlex.quote(work['after'])}"
     lines = ["from pyinfra.operations import server"]
-    lines += [f"server.shell(commands=[{text!r}])" for text in (read, work["write"], verify)]
+    lines += [f"server.shell(commands=[{t!r}])" for t in (f"{read} || true", *steps, verify) if t]
     (folder / "deploy.py").write_text("\n".join(lines) + "\n")
     program = str((tools / "pyinfra").absolute())
     arguments = ["-y", "--parallel", str(work["forks"])]

@@ -15,7 +15,8 @@ import asyncssh
 async def _all(work: dict[str, Any]) -> int:
     key = asyncssh.read_private_key(work["key"])
     room = asyncio.Semaphore(work["forks"])
-    command = f"{work['read']}; {work['write']} && {{ {work['read']}; }}"
+    read, write, verify = work["steps"]
+    command = f"{read}; {write} && {{ {verify}; }}"
 
     async def one(router: dict[str, Any]) -> bool:
         async with room:

@@ -1,4 +1,4 @@
-"""nornir with nornir_netmiko: read, write, verify as three commands over one connection."""
+"""nornir with nornir_netmiko: its steps as commands, over one connection or a new one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ from nornir_netmiko.tasks import netmiko_send_command
 
 
 def _push(task: Task, work: dict[str, Any]) -> Result:
-    for step in ("read", "write", "read"):
+    text = ""
+    for step in work["steps"]:
+        if step is None:
+            task.host.close_connection("netmiko")
+            continue
         found = task.run(
             netmiko_send_command,
-            command_string=work[step],
+            command_string=f'{step}; echo ended"-"$?',
+            # faster and surer than looking for the prompt: the echo has no number there
+            expect_string=r"ended-\d+",
             read_timeout=60,
-            auto_find_prompt=False,  # much faster; whether what it reads is right is looked at
             cmd_verify=False,  # the echo of a long line is not as it was typed
         )
         text = str(found.result)

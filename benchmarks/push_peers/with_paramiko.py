@@ -45,7 +45,7 @@ def _exec(router: dict[str, Any], key: paramiko.PKey, work: dict[str, Any]) -> b
             allow_agent=False,
             look_for_keys=False,
         )
-        _, stdout, _ = client.exec_command(work["read"])
+        _, stdout, _ = client.exec_command(work["bare"][0])
         text = stdout.read().decode()
         return stdout.channel.recv_exit_status() == 0 and work["before"] in text
     finally:

@@ -71,12 +71,7 @@ class Scripts:
             check=self._step(StepName.CHECK),
             arm=self._step(StepName.ARM),
             apply=self._step(StepName.APPLY),
-            kept=(
-                ("guard", self._guard(options, window)),
-                ("undo", self._step(StepName.ROLLBACK)),
-                ("settle", self._step(StepName.CONFIRM)),
-                ("unhook", self.guard.unhook.rstrip("\n")),
-            ),
+            dead_man=self._guard(options, window),
         )
 
     def after(self, patience: int) -> str:
@@ -94,7 +89,13 @@ class Scripts:
         return self._print("end.sh.j2", how=how)
 
     def _guard(self, options: Options, window: int) -> str:
-        text = self._alike("guard.sh.j2", run=word(options.run), window=window)
+        text = self._alike(
+            "guard.sh.j2",
+            run=word(options.run),
+            window=window,
+            undo=self._step(StepName.ROLLBACK),
+            settle=self._step(StepName.CONFIRM),
+        )
         return text.rstrip("\n")
 
     def _print(self, template: str, **values: Hashable) -> str:
@@ -135,6 +136,8 @@ def _files(files: Sequence[File]) -> Iterator[str]:
 
     Plain text goes as it is, the rest as octal numbers, both for ``printf``, which is a part of
     every shell: no process is started, and base64, which small routers do without, is not needed.
+    Modes are not set: nobody else gets at the staged files, and a family gives them to what it puts
+    in place.
     """
     folders = {posixpath.dirname(file.path) for file in files} - {""}
     if folders:
@@ -142,9 +145,6 @@ def _files(files: Sequence[File]) -> Iterator[str]:
     for file in files:
         text = _quoted(file.content) if _PLAIN.fullmatch(file.content) else _octal(file.content)
         yield f"{{\n{text}\n}} >{_path(file)} || exit {Status.BROKEN}"
-    for mode in sorted({file.mode for file in files}):
-        paths = " ".join(_path(file) for file in files if file.mode == mode)
-        yield f"chmod {mode & 0o777:o} {paths}"
 
 
 def _path(file: File) -> str:

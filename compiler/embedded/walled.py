@@ -129,6 +129,8 @@ class Walled:
         kernel.mount("proc", f"{root}/proc", "proc")
         boot_id = f"{root}/proc/sys/kernel/random/boot_id"
         kernel.bind(f"{folder}/emulated/control/boot_id", boot_id, readonly=True)
+        release = f"{root}/proc/sys/kernel/osrelease"
+        kernel.bind(f"{folder}/emulated/control/kernel", release, readonly=True)
         kernel.pivot(root)
 
     def kill(self, name: str) -> bool:

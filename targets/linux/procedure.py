@@ -15,6 +15,8 @@ _FILES = (
     "etc/systemd/system/passthru.service"
 )
 _SWITCHES = "/proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"
+#: ash reads a byte at a time, and then such a file seems to end before its line does.
+_FORWARDS = '{ read -r forwards </proc/sys/net/ipv4/ip_forward || :; [ "$forwards" = 1 ]; }'
 _WANTED_BY = "etc/systemd/system/sysinit.target.wants/passthru.service"
 #: Without /etc/protocols nft lists a helper's protocol as a number, which it does not read again.
 _READABLE = '/type "/{s/protocol 6$/protocol tcp/;s/protocol 17$/protocol udp/;}'
@@ -50,8 +52,7 @@ def procedure(table: nft.Table, options: Options, bundle: Bundle) -> Procedure:
         Step(
             StepName.VERIFY,
             "the table is loaded" + (" and the router forwards" if options.gateway else ""),
-            f"set -e\nnft list table inet {name}"
-            + ('\n[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ]' if options.gateway else ""),
+            f"set -e\nnft list table inet {name}" + (f"\n{_FORWARDS}" if options.gateway else ""),
         ),
         Step(
             StepName.CONFIRM,
@@ -66,16 +67,18 @@ def procedure(table: nft.Table, options: Options, bundle: Bundle) -> Procedure:
 def _facts(options: Options, bundle: Bundle) -> str:
     """Print facts; ``stale`` names what the next boot would load and is not what it should be."""
     own = {file.path: file.sha256 for file in bundle.files if file.path.startswith("etc/")}
+    paths = " ".join(shlex.quote(f"/{path}") for path in own)
     current = "\n".join(
-        f'[ "$(sha256sum </{shlex.quote(path)} 2>/dev/null)" = "{digest}  -" ] || '
-        f'stale="$stale "{shlex.quote(path)}'
-        for path, digest in own.items()
+        (
+            f"sums=$(sha256sum {paths} 2>/dev/null)",
+            *(
+                f"case $sums in *{shlex.quote(f'{digest}  /{path}')}*) ;; "
+                f'*) stale="$stale "{shlex.quote(path)} ;; esac'
+                for path, digest in own.items()
+            ),
+        )
     )
-    forwards = (
-        '[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || stale="$stale ip_forward"\n'
-        if options.gateway
-        else ""
-    )
+    forwards = f'{_FORWARDS} || stale="$stale ip_forward"\n' if options.gateway else ""
     return f"""echo "kernel=$(uname -r)"
 echo "nft=$(nft --version)"
 echo "tables=$(nft list tables | tr '\\n' ' ')"

@@ -21,7 +21,9 @@ if command -v fw4 > /dev/null; then echo firewall=fw4; else echo firewall=fw3; f
 if command -v apk > /dev/null; then echo package_manager=apk; else echo package_manager=opkg; fi
 read -r kernel 2> /dev/null < "$root/proc/sys/kernel/osrelease" || kernel=$(uname -r)
 echo "kernel=$kernel"
-read -r forwards 2> /dev/null < "$root/proc/sys/net/ipv6/conf/all/forwarding" || forwards=
+# ash reads a byte at a time, and then this file seems to end before its line does
+forwards=
+read -r forwards 2> /dev/null < "$root/proc/sys/net/ipv6/conf/all/forwarding"
 if [ "$forwards" = 1 ]; then echo ipv6=true; else echo ipv6=false; fi
 modules=
 for module in "$root"/sys/module/nf_conntrack_* "$root"/sys/module/nf_nat_* \\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -167,12 +168,26 @@ def test_another_pushs_token_ends_nothing(shell: Shell, root: Path) -> None:
     assert end(shell, found, "return") == "returned"
 
 
+def test_after_a_reboot_the_number_of_an_apply_is_anothers(shell: Shell, root: Path) -> None:
+    """The power was cut in mid-apply; then a process that knows nothing of it has its number."""
+    begin(shell, scripts())
+    with subprocess.Popen(["sleep", "60"]) as other:
+        for name in ("applying", "applied"):
+            for path in root.rglob(name):
+                path.write_text(f"{other.pid}\n" if name == "applying" else "")
+        shutil.rmtree(root / "volatile")
+        subprocess.run(["sh", root / "durable/deadman/guard", "boot"], check=True)
+        assert other.poll() is None
+        other.kill()
+    assert (root / "state").read_text() == "old\n"
+
+
 def test_an_unfinished_push_is_taken_back_by_the_next(shell: Shell, root: Path) -> None:
     """Its timer was killed, and nothing has booted since."""
     found = scripts()
     begin(shell, found)
-    keep = root / "durable/deadman"
-    subprocess.run(["kill", "-9", (keep / "ticking").read_text().strip()], check=True)
+    timer = (root / "volatile/abcdef/ticking").read_text().strip()
+    subprocess.run(["kill", "-9", timer], check=True)
     for lease in (root / "volatile").glob("lease.*"):
         lease.unlink()
     other = Scripts(found.procedure, found.guard, "012345")

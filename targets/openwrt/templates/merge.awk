@@ -21,7 +21,7 @@ function walk(text, i,   n, c) {
 			return
 		} else if (c == ";") {
 			refused = 1
-		} else if (c ~ SPACE) {
+		} else if (c ~ /[ \t\r\013\014]/) {
 			words += inside
 			inside = 0
 		} else {
@@ -32,16 +32,20 @@ function walk(text, i,   n, c) {
 	more = (open != "")
 }
 
-function begin(text,   i) {
+function begin(text) {
 	first = lines
-	for (i = 1; substr(text, i, 1) ~ SPACE; i++) { }
-	text = substr(text, i)
+	sub(/^[ \t\r\013\014]+/, "", text)
 	blank = (text == "" || substr(text, 1, 1) == "#")
 	if (blank) return
 	split("", word)
 	words = 1
 	inside = 0
-	walk(text, 1)
+	# most lines need no look at every letter
+	if (text ~ /["\\;#\047]/) walk(text, 1)
+	else {
+		split(text, word, /[ \t\r\013\014]+/)
+		more = 0
+	}
 }
 
 function finish(   i) {
@@ -60,7 +64,6 @@ function finish(   i) {
 BEGIN {
 	SQ = "\047"
 	DQ = "\""
-	SPACE = "^[ \t\r\013\014]$"
 	anchor = -1
 	other = last = lines = more = ours = 0
 	eol = (eol == "") ? 1 : eol

@@ -29,7 +29,7 @@ UCI = """#!/bin/sh
 dir=$PASSTHRU_ROOT/etc/config
 while :; do case $1 in -q) shift ;; -c) dir=$2; shift 2 ;; *) break ;; esac; done
 case $1 in
-changes) cat "$STUBS/changes" 2> /dev/null ;;
+changes) cat "$PASSTHRU_ROOT/tmp/.uci/firewall" 2> /dev/null ;;
 show) ! grep -q broken "$dir/firewall" ;;
 *) exit 1 ;;
 esac
@@ -68,9 +68,9 @@ CONFIG = "config zone\n\toption name lan # it's ours\n\nconfig rule\n\toption na
 TABLE = """\
 ipv4     2 udp      17 58 src=192.168.1.9 dst=192.0.2.1 sport=500 dport=1701 packets=1 src=192.0.2.1 dst=203.0.113.2 sport=1701 dport=500 mark=0
 ipv4     2 tcp      6 431999 ESTABLISHED src=192.168.1.9 dst=192.0.2.1 sport=1701 dport=443 src=192.0.2.1 dst=203.0.113.2 sport=443 dport=1701
-ipv6     10 udp      17 58 src=fd00:1:0:0:0:0:0:9 dst=2001:db8:0:0:0:0:0:1 sport=500 dport=1701 src=2001:db8:0:0:0:0:0:1 dst=fd00:1:0:0:0:0:0:9 sport=1701 dport=500
+ipv6     10 udp      17 src=fd00:1:0:0:0:0:0:9 dst=2001:db8:0:0:0:0:0:1 sport=500 dport=1701 src=2001:db8:0:0:0:0:0:1 dst=fd00:1:0:0:0:0:0:9 sport=1701 dport=500 [OFFLOAD] mark=0
 ipv4     2 gre      47 29 src=192.168.1.9 dst=192.0.2.1 srckey=0x1 dstkey=0x2
-"""  # noqa: E501 - as the kernel prints it
+"""  # noqa: E501 - as the kernel prints it, offloaded ones without a timeout
 BLOCK = intent(decision("l2tp", Action.BLOCK))
 PPTP = intent(decision("pptp", Action.PASS))
 
@@ -177,7 +177,6 @@ def test_an_empty_intent_takes_our_sections_out_again(router: Router) -> None:
 @pytest.mark.parametrize(
     ("stub", "text", "says"),
     [
-        ("changes", "firewall.x=rule", "unsaved firewall changes"),
         ("refuses", "", "does not accept the new config"),
         ("new-warnings", "[!] Section passthru_x (y) skipped due to invalid options", "skipped"),
         ("deaf", "", "did not load"),
@@ -190,6 +189,15 @@ def test_refuses_or_puts_back(router: Router, stub: str, text: str, says: str) -
     assert done.returncode == 1
     assert says in done.stderr
     assert router.config.read_text() == CONFIG
+
+
+def test_unsaved_changes_of_others_are_named(router: Router) -> None:
+    (router.root / "tmp/.uci").mkdir()
+    (router.root / "tmp/.uci/firewall").write_text("firewall.x=rule\n")
+    done = router.apply()
+    assert (done.returncode, router.config.read_text()) == (1, CONFIG)
+    assert "unsaved firewall changes" in done.stderr
+    assert "firewall.x=rule" in done.stderr
 
 
 def test_warnings_about_other_sections_do_not_matter(router: Router) -> None:
@@ -222,14 +230,36 @@ def test_the_wrong_firewall_is_refused(router: Router) -> None:
     assert "runs fw4, not fw3" in done.stderr
 
 
-def test_fw3(router: Router) -> None:
+@pytest.fixture
+def old_router(router: Router) -> Router:
+    """Give a router with fw3; without the module its rules with u32 are left out."""
     (router.root / "bin/fw4").unlink()
     router.command("fw3", FW3)
-    router.command("iptables-save", '#!/bin/sh\ncat "$STUBS/loaded"\n')
-    router.command("ip6tables-save", '#!/bin/sh\ncat "$STUBS/loaded"\n')
-    router.put(BLOCK, device("21.02"))
-    done = router.apply()
+    for tool in ("iptables-save", "ip6tables-save"):
+        without = '[ -e "$STUBS/u32" ] || without=" signature "'
+        router.command(tool, f'#!/bin/sh\n{without}\ngrep -v "${{without:-^$}}" "$STUBS/loaded"\n')
+    return router
+
+
+def test_fw3(old_router: Router) -> None:
+    old_router.put(BLOCK, device("21.02"))
+    done = old_router.apply()
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_fw3_that_cannot_look_into_packets_is_left_alone(old_router: Router) -> None:
+    """1. no module; 2. the module, and iptables knows nothing of it; 3. both."""
+    old_router.put(SEEN, device("21.02"))
+    done = old_router.apply()
+    assert "xt_u32 is missing. Run: opkg update && opkg install iptables-mod-u32" in done.stderr
+    (old_router.root / "sys/module/xt_u32").mkdir()
+    assert "the new rules did not load" in old_router.apply().stderr
+    assert old_router.config.read_text() == CONFIG
+    old_router.stub("u32")
+    assert old_router.apply().returncode == 0
+    step = TARGET.procedure(TARGET.settings(SEEN, device()), device()).step(StepName.FACTS)
+    assert step is not None
+    assert "stale=\n" in old_router.run(step.script).stdout
 
 
 def test_the_helper_must_be_there_before_anything_is_touched(router: Router) -> None:
@@ -324,11 +354,10 @@ def test_a_config_that_changes_after_staging_is_not_overwritten(router: Router) 
 
 def test_one_run_at_a_time(router: Router) -> None:
     lock = router.root / "tmp/passthru.lock"
-    lock.mkdir()
-    (lock / "pid").write_text(f"{os.getpid()}\n")
+    lock.write_text(f"{os.getpid()}\n")
     assert "another run" in router.apply().stderr
     assert router.config.read_text() == CONFIG
-    (lock / "pid").write_text("")  # whoever had it was killed
+    lock.write_text("")  # whoever had it was killed
     assert router.apply().returncode == 0
     assert router.config.read_text() == merged(BLOCK)
 
@@ -337,8 +366,12 @@ def test_facts_step(router: Router) -> None:
     (router.root / "etc/openwrt_release").write_text(
         "DISTRIB_ID='OpenWrt'\nDISTRIB_RELEASE='24.10.2'\n"
     )
-    for module in ("nf_conntrack_pptp", "nf_nat_pptp"):
+    for module in ("nf_conntrack_pptp", "nf_nat_pptp", "xt_u32"):
         (router.root / "sys/module" / module).mkdir()
+    forwards = router.root / "proc/sys/net/ipv6/conf/all/forwarding"
+    forwards.parent.mkdir(parents=True)
+    forwards.symlink_to("/proc/sys/net/ipv4/tcp_sack")  # a real one, which reads as no file does
+    expected = str(forwards.read_text() == "1\n").lower()
     steps = TARGET.procedure(TARGET.settings(BLOCK, device()), device())
     step = steps.step(StepName.FACTS)
     assert step is not None
@@ -349,8 +382,8 @@ def test_facts_step(router: Router) -> None:
         "release": "24.10.2",
         "firewall": "fw4",
         "package_manager": "opkg",
-        "ipv6": "false",
-        "modules": "nf_conntrack_pptp nf_nat_pptp",
+        "ipv6": expected,
+        "modules": "nf_conntrack_pptp nf_nat_pptp xt_u32",
         "stale": "",
     }
 

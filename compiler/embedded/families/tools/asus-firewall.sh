@@ -1,5 +1,5 @@
 # The firewall of ASUS from nvram: chain NSFW, IPv4 alone; any value but "0" passes.
-off() { [ -f "$E/ram/nvram/$1" ] && [ "$(cat "$E/ram/nvram/$1")" = 0 ]; }
+off() { [ -f "$E/ram/nvram/$1" ] && { read -r value < "$E/ram/nvram/$1" || :; } && [ "$value" = 0 ]; }
 drop() { nsfw="-A NSFW -i br0 -o eth0 -p $1 -j DROP
 $nsfw"; }
 nsfw=

@@ -6,8 +6,9 @@ while read -r module; do
 	mkdir -p "$R/sys/module/$module"
 done < "$E/control/modules"
 if [ -n "$R" ]; then
-	mkdir -p "$R/proc/net" "$R/proc/sys/net/ipv4" "$R/proc/sys/net/ipv6/conf/all" "$R/root"
+	mkdir -p "$R/proc/net" "$R/proc/sys/kernel" "$R/proc/sys/net/ipv4" "$R/proc/sys/net/ipv6/conf/all" "$R/root"
 	: > "$R/proc/net/nf_conntrack"
+	cp "$E/control/kernel" "$R/proc/sys/kernel/osrelease"
 	for switch in net/ipv4/ip_forward net/ipv6/conf/all/forwarding; do
 		echo 1 > "$R/proc/sys/$switch"
 	done

@@ -5,46 +5,51 @@
 quiet=${QUIET:-}
 [ "${1-}" != -q ] || { quiet=1; shift; }
 name=${0##*/}
-work=$E/ram/$name.$$
-trap 'rm -f "$work".*' EXIT
+rules=$E/ram/$name.$$
+export LC_ALL=C
 
-render() {
-	"$R/rom/sbin/uci" -q dump firewall > "$work.config" 2> /dev/null || : > "$work.config"
-	modules=$(ls "$R/sys/module" | tr '\n' ' ')
-	awk -v modules=" $modules" -f "$R/rom/emulate/fw4.awk" "$work.config" > "$work.rules" 2> "$work.log"
+render() { # render FILE
+	modules=' '
+	for module in "$R"/sys/module/*; do modules="$modules${module##*/} "; done
+	log=$(awk -v config="$R/etc/config" -v staged="$R/tmp/.uci" -v quiet=1 -f "$R/rom/emulate/uci.awk" \
+		-- dump firewall 2> /dev/null |
+		awk -v modules="$modules" -f "$R/rom/emulate/fw4.awk" 2>&1 > "$1")
 	status=$?
 	# exit status 4: nft would refuse; anything else: fw4 itself has crashed
-	[ -n "$quiet" ] || grep -e '^\[!\]' "$work.log" >&2
+	[ -n "$quiet" ] || said -e '^\[!\]'
 	return "$status"
 }
 
-refused() { grep -v -e '^\[!\]' "$work.log" >&2; }
-
-put() {
-	cp "$work.rules" "$work.new" && mv "$work.new" "$E/ram/loaded"
-}
+said() { [ -z "$log" ] || echo "$log" | grep "$@" >&2; }
+refused() { said -v -e '^\[!\]'; }
 
 case ${1-} in
-print) render; [ $? = 3 ] || cat "$work.rules" ;;
+print)
+	render "$rules"
+	[ $? = 3 ] || cat "$rules"
+	rm -f "$rules"
+	;;
 check)
 	event fw4 check
-	render || { refused; exit 1; }
+	render /dev/null || { refused; exit 1; }
 	echo 'Ruleset passes nftables check.'
 	;;
 start | reload)
 	event fw4 "$1"
-	render
+	render "$rules"
 	case $? in
-	0) put ;;
-	3) refused; [ "$1" = reload ] || exit 1 ;;
-	*) refused ;;
+	0) mv "$rules" "$E/ram/loaded"; exit 0 ;;
+	3) refused; status=1 ;;
+	*) refused; status=0 ;;
 	esac
+	rm -f "$rules"
+	[ "$1" = reload ] || exit "$status"
 	exit 0
 	;;
 restart)
 	event fw4 restart
-	render || { refused; exit 1; }
-	put
+	render "$rules" || { refused; rm -f "$rules"; exit 1; }
+	mv "$rules" "$E/ram/loaded"
 	;;
 stop | flush)
 	event fw4 "$1"

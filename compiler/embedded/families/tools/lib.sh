@@ -34,6 +34,7 @@ fault() {
 }
 
 slow() {
+	[ -s "$E/control/faults" ] || return 0
 	seconds=$(fault slow) || return 0
 	sleep "$seconds"
 }

@@ -15,7 +15,7 @@ while :; do
 done
 status=0
 for name; do
-	name=$(echo "$name" | tr - _)
+	while case $name in *-*) ;; *) false ;; esac; do name=${name%%-*}_${name#*-}; done
 	if ! grep -q -x "$name" "$E/control/modules"; then
 		[ -n "$quiet" ] || echo "modprobe: module $name not found in modules.dep" >&2
 		status=1

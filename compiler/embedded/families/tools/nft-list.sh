@@ -7,11 +7,12 @@ case "$*" in
 'list ruleset') cat "$loaded" 2> /dev/null ;;
 'list tables') sed -n 's/^\(table .*\) {$/\1/p' "$loaded" 2> /dev/null ;;
 'list table '*)
-	grep -q -x -F "table $3 $4 {" "$loaded" 2> /dev/null || {
+	read -r first 2> /dev/null < "$loaded"
+	[ "${first-}" = "table $3 $4 {" ] || {
 		echo "Error: No such file or directory" >&2
 		exit 1
 	}
-	cat "$loaded"
+	exec cat "$loaded"
 	;;
 'list chain '*)
 	awk -v chain="	chain $5 {" '

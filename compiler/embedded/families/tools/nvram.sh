@@ -7,33 +7,36 @@ flash=$E/flash/nvram
 size=65536
 header=20
 
-used() {
-	set -- "$ram"/*
-	[ -e "$1" ] || { echo "$header"; return; }
-	# a name, an equals sign and a NUL for each key, besides the values
-	names=$(ls "$ram" | wc -c)
-	values=$(cat "$@" | wc -c)
-	echo $((header + names + values + $#))
+all() { # all show|used: every key with its value, or the bytes that they take
+	set -- "$1" "$ram"/*
+	LC_ALL=C awk -v header="$header" '
+		BEGIN {
+			RS = "\001" # a value may have lines
+			for (i = 2; i < ARGC; i++) {
+				text = ""
+				if ((getline text < ARGV[i]) < 0) continue
+				close(ARGV[i])
+				sub(/.*\//, "", ARGV[i])
+				value[ARGV[i]] = text
+				# an equals sign and a NUL besides
+				header += length(ARGV[i]) + length(text) + 2
+			}
+			if (ARGV[1] == "used") print header
+			else for (key in value) print key "=" value[key]
+			exit
+		}' "$@"
 }
 
-keys() {
-	ls "$ram" | awk '{ seen[$0] } END { for (key in seen) print key }'
-}
-
-show() {
-	keys | while read -r key; do
-		printf '%s=' "$key"
-		cat "$ram/$key"
-		echo
-	done
+get() { # a value and a line end, by the shell alone: it is asked for often
+	while IFS= read -r line; do printf '%s\n' "$line"; done < "$1"
+	printf '%s\n' "$line"
 }
 
 case ${1-} in
 get)
 	[ $# = 2 ] || exit 1
 	[ -s "$ram/$2" ] || exit 0
-	cat "$ram/$2"
-	echo
+	get "$ram/$2"
 	;;
 set)
 	key=${2%%=*}
@@ -41,7 +44,7 @@ set)
 	case $key in '' | */* | .*) exit 1 ;; esac
 	! fault nvram > /dev/null || { echo "nvram: no space" >&2; exit 1; }
 	value=${2#*=}
-	if [ $(($(used) + ${#key} + ${#value} + 2)) -gt "$size" ]; then
+	if [ $(($(all used) + ${#key} + ${#value} + 2)) -gt "$size" ]; then
 		echo "nvram: no space" >&2
 		exit 1
 	fi
@@ -52,22 +55,24 @@ unset)
 	rm -f "$ram/$2"
 	;;
 show)
-	show
-	total=$(used)
+	all show
+	total=$(all used)
 	echo "size: $total bytes ($((size - total)) left)" >&2
 	;;
-dump) show ;;
+dump) all show ;;
 commit)
 	event nvram commit
 	slow
 	! fault nvram > /dev/null || { echo "nvram: cannot write the flash" >&2; exit 1; }
 	new=$flash/$$
+	[ ! -e "$new" ] || new=$new.2 # after a reboot, numbers of processes come again
 	cp -r "$ram" "$new" || exit 1
-	old=$(readlink "$flash/now")
-	ln -s "$$" "$new.link"
+	ln -s "${new##*/}" "$new.link"
 	# in one step: a power cut leaves the old settings or the new ones
 	mv -T "$new.link" "$flash/now" 2> /dev/null || { rm -f "$flash/now"; mv "$new.link" "$flash/now"; }
-	[ -z "$old" ] || [ "$old" = "$$" ] || rm -rf "${flash:?}/$old"
+	for old in "$flash"/[!n]*; do
+		[ "$old" = "$new" ] || rm -rf "$old"
+	done
 	;;
 *)
 	echo "usage: nvram [get name] [set name=value] [unset name] [show] [commit]" >&2

@@ -3,7 +3,8 @@
 . "${PASSTHRU_ROOT:-}/rom/emulate/lib.sh"
 firewall() {
 	. "$R/rom/emulate/asus-firewall.sh"
-	[ "$(cat "$E/ram/nvram/jffs2_scripts" 2> /dev/null)" = 1 ] || return 0
+	read -r scripts 2> /dev/null < "$E/ram/nvram/jffs2_scripts"
+	[ "${scripts-}" = 1 ] || return 0
 	script=$R/jffs/scripts/firewall-start
 	[ -x "$script" ] && [ "$(head -c 2 "$script")" = '#!' ] || return 0
 	echo "run /jffs/scripts/firewall-start" >> "$E/log/events"

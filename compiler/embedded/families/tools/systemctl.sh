@@ -3,7 +3,7 @@
 . "${PASSTHRU_ROOT:-}/rom/emulate/lib.sh"
 units=$R/etc/systemd/system
 running=$R/run/systemd/running
-mkdir -p "$running" 2> /dev/null
+[ -d "$running" ] || mkdir -p "$running" 2> /dev/null
 unit() { case $1 in *.*) echo "$1" ;; *) echo "$1.service" ;; esac; }
 wanted_by() { sed -n 's/^WantedBy=//p' "$units/$1" | tr ' ' '\n'; }
 there() { [ -f "$units/$1" ] || { echo "Unit $1 not found." >&2; exit 5; }; }

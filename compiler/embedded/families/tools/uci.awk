@@ -15,6 +15,11 @@ function command(   text, i, c, len, open, inside) {
 		if (rest == "") {
 			if (at > last) return words > 0
 			rest = line[at++] "\n"
+			if (open == "" && !words && simple(rest)) {
+				rest = ""
+				if (words) return 1
+				continue
+			}
 		}
 		text = rest
 		len = length(text)
@@ -54,6 +59,20 @@ function command(   text, i, c, len, open, inside) {
 		}
 		if (words) return 1
 	}
+}
+
+# Most lines are words, the last one in quotes perhaps: split them without a look at every letter.
+function simple(text,   i, count, part) {
+	if (text ~ /^[^"'\\;#]*'[^']*'[ \t\r]*\n$/ && text ~ /^[^']*[ \t]'/) {
+		split(text, part, SQ)
+		simple(part[1])
+		word[++words] = part[2]
+		return 1
+	}
+	if (text ~ /["'\\;#]/) return 0
+	count = split(text, part, /[ \t\r\n]+/)
+	for (i = 1; i <= count; i++) if (part[i] != "") word[++words] = part[i]
+	return 1
 }
 
 function slurp(file,   status, text) {
@@ -167,7 +186,7 @@ function shown(p, s,   i, count) {
 }
 
 function quoted(text) {
-	gsub(SQ, SQ "\\" SQ SQ, text)
+	if (index(text, SQ)) gsub(/'/, SQ "\\" SQ SQ, text)
 	return SQ text SQ
 }
 

@@ -18,12 +18,12 @@ while :; do
 	shift
 done
 [ $# != 0 ] || { echo "Usage: uci [<options>] <command> [<arguments>]" >&2; exit 255; }
-after=
+after= become=exec
 if [ "$1" = commit ]; then
 	event uci "$@"
 	slow
-	after=1
+	after=1 become= # a fault may have something to do when it has ended
 fi
 export LC_ALL=C
-awk -v config="$config" -v staged="$staged" -v quiet="$quiet" -v merge="$merge" -v raw="$raw" \
+$become awk -v config="$config" -v staged="$staged" -v quiet="$quiet" -v merge="$merge" -v raw="$raw" \
 	-v events="$E/log/events" -v told="$after" -f "$R/rom/emulate/uci.awk" -- "$@"
