@@ -76,7 +76,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """One router's audit. ``state_sha256`` is the hash of its settings, where they were read."""
+    """One router's audit.
+
+    ``state_sha256`` is the hash of its settings, where they were read; ``place`` is where the
+    inventory has it.
+    """
 
     host: str
     target: str
@@ -84,6 +88,7 @@ class Audited:
     findings: tuple[AuditFinding, ...] = ()
     cells: dict[str, Cell] = field(default_factory=dict)
     state_sha256: str = ""
+    place: Place | None = None
 
     @property
     def worst(self) -> Severity | None:

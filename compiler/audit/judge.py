@@ -7,7 +7,7 @@ compile predicted already, and that the policy accepts, is no drift.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
@@ -45,6 +45,15 @@ class Partial(Protocol):
 
     def elsewhere(self, facts: Mapping[str, str]) -> str:
         """Say who else decides on the router by its facts; nothing where nobody does."""
+        ...
+
+
+@runtime_checkable
+class Beside(Protocol):
+    """A target whose settings are loaded beside what is there: an optional member."""
+
+    def survey_with(self, settings: Any, native: str, device: Device) -> Survey:
+        """Read a whole native text as it will be with these settings."""
         ...
 
 
@@ -184,6 +193,10 @@ class _Work:
     target: Target[Any]
     answer: Answer
     mend: str
+    _differing: tuple[Differing, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._differing = differing(self.answer.changes or ())
 
     def findings(self, rows: Sequence[_Row]) -> Iterator[AuditFinding]:
         """Group what differs by protocol and kind."""
@@ -284,10 +297,6 @@ class _Work:
         flows = {row.found.probe.flow for row in rows}
         words = {flow.id for flow in flows} | {row.by.protocol for row in rows}
         return self._told(deciding(self._differing, reasons, words))
-
-    @property
-    def _differing(self) -> tuple[Differing, ...]:
-        return differing(self.answer.changes or ())
 
     def _told(self, found: Iterable[Differing]) -> tuple[str, ...]:
         return evidence(clean(str(each)) for each in found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 SHOWN = "[removed]"
 
@@ -160,6 +161,7 @@ _SHAPES = (
 )
 
 
+@lru_cache(maxsize=4096)
 def redact(text: str) -> str:
     """Give the text without what looks like a secret. Doing it twice changes nothing."""
     text = _PEM.sub(lambda m: f"-----BEGIN {m['kind']}----- {SHOWN}", text)

@@ -26,7 +26,7 @@ from compiler.device.job import Change, Job, Result
 from compiler.device.job import State as Ended
 from compiler.errors import PassthruError
 from compiler.inventory import check_host_name
-from compiler.model.finding import Code, Finding, Severity
+from compiler.model.finding import Code, Finding, Place, Severity
 from compiler.model.intent import Intent, OnDeviation
 from compiler.model.target import Target
 
@@ -43,6 +43,7 @@ class Wanted:
     target: str
     compiled: Compiled | None
     findings: tuple[Finding, ...] = ()
+    place: Place | None = None
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ class Auditor:
     _seen: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self._compiler = RouterCompiler(self.site.registry, OnDeviation.WARN)
+        self._compiler = _compiler(self.site)
 
     def decided(self) -> Iterator[Wanted]:
         """Give the routers that plays match."""
@@ -78,16 +79,16 @@ class Auditor:
             host = self.site.inventory.host(name)
             unsafe = check_host_name(name, host.defined_at)
             if unsafe:
-                yield Wanted(name, "", None, (unsafe,))
+                yield Wanted(name, "", None, (unsafe,), host.defined_at)
                 continue
             try:
                 device, problems = devices.device(host)
             except PassthruError as error:
-                yield Wanted(name, "", None, error.findings)
+                yield Wanted(name, "", None, error.findings, host.defined_at)
                 continue
             if device is None:
                 if all(found.code is not Code.I204 for found in problems):
-                    yield Wanted(name, "", None, tuple(problems))
+                    yield Wanted(name, "", None, tuple(problems), host.defined_at)
                 continue
             router = Router(device, Intent(name), (), frozenset())
             yield self._wanted(name, router, tuple(problems))
@@ -101,12 +102,13 @@ class Auditor:
 
     def _wanted(self, name: str, router: Router | None, found: tuple[Finding, ...]) -> Wanted:
         if router is None:
-            return Wanted(name, "", None, found)
+            return Wanted(name, "", None, found, self.site.inventory.host(name).defined_at)
         self._seen += 1
         if self._seen % _MOST_KEPT == 0:  # a compiler remembers all routers that differ
-            self._compiler = RouterCompiler(self.site.registry, OnDeviation.WARN)
+            self._compiler = _compiler(self.site)
         item, more = self._compiler.compile(router)
-        return Wanted(name, router.device.target, item, (*found, *more))
+        device = router.device
+        return Wanted(name, device.target, item, (*found, *more), device.place)
 
     def saved(self, wanted: Wanted, answers: Answers) -> Audited:
         """Audit a router by its saved answer."""
@@ -158,7 +160,13 @@ class Auditor:
         except PassthruError as error:
             return _unread(wanted, State.FAILED, error.findings, Code.A862)
         return Audited(
-            wanted.host, wanted.target, State.JUDGED, found.findings, found.cells, sha256
+            wanted.host,
+            wanted.target,
+            State.JUDGED,
+            found.findings,
+            found.cells,
+            sha256,
+            wanted.place,
         )
 
     def _judged(self, compiled: Compiled, answer: Answer) -> Judged:
@@ -209,6 +217,11 @@ class Auditor:
         return _unread(wanted, State.FAILED, errors, Code.A863)
 
 
+def _compiler(site: Site) -> RouterCompiler:
+    """Give a compiler that says what is predicted, and looks for no way to mend it."""
+    return RouterCompiler(site.registry, OnDeviation.WARN, mending=False)
+
+
 def compare(site: Site, compiled: Compiled, native: str) -> tuple[tuple[Change, ...], str]:
     """Say what a push would change of a saved answer, and give the hash of its settings.
 
@@ -242,7 +255,8 @@ def _unread(wanted: Wanted, state: State, findings: Sequence[Finding], code: Cod
     )
     if not said:
         said = (AuditFinding(code, Severity.ERROR, "it was never asked"),)
-    return Audited(wanted.host, wanted.target, state, tuple(sorted(said, key=lambda f: f.sort_key)))
+    ordered = tuple(sorted(said, key=lambda f: f.sort_key))
+    return Audited(wanted.host, wanted.target, state, ordered, place=wanted.place)
 
 
 def left_out(wanted: Wanted, why: Sequence[Finding]) -> Audited:

@@ -32,7 +32,7 @@ SELECT number, id, operator, policy_sha256, begun, ended, outcome,
     (SELECT count(*) FROM audited WHERE audit = number AND state != 'judged'), version
 FROM audits"""
 _ROW = """
-SELECT host, target, state, state_sha256, text
+SELECT host, target, state, state_sha256, file, line, text
 FROM audited JOIN contents ON contents.sha256 = audited.said"""
 _OUTCOMES = ("done", "interrupted")
 
@@ -73,6 +73,7 @@ class Recorder:
         Raises:
             JournalError: S823; so do all methods.
         """
+        self.run = run
         self._store = store
         self._waiting: list[Audited] = []
         self._position = 0
@@ -105,12 +106,14 @@ class Recorder:
         with self._store.writing() as db:
             for audited in self._waiting:
                 self._position += 1
+                place = audited.place or Place("")
                 db.execute(
-                    "INSERT OR REPLACE INTO audited VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO audited VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         *(self.number, audited.host, self._position, audited.target),
                         *(str(audited.state), int(audited.worst or 0)),
                         *(_keep(db, _text(audited)), audited.state_sha256),
+                        *(place.file, place.line),
                     ),
                 )
         self._waiting.clear()
@@ -150,9 +153,16 @@ class Audits:
         found = list(self._audits("WHERE ended IS NOT NULL ORDER BY number DESC LIMIT ?", most))
         return found[::-1]
 
-    def listed(self, most: int) -> list[Audit]:
-        """Give the newest audits, the newest first, those that never ended among them."""
-        return list(self._audits("ORDER BY number DESC LIMIT ?", most))
+    def listed(self, most: int, host: str = "") -> list[Audit]:
+        """Give the newest audits, the newest first, those that never ended among them.
+
+        With ``host`` only those that it was part of.
+        """
+        order = "ORDER BY number DESC LIMIT ?"
+        if not host:
+            return list(self._audits(order, most))
+        where = "WHERE number IN (SELECT audit FROM audited WHERE host = ?)"
+        return list(self._audits(f"{where} {order}", host, most))
 
     def counts(self, number: int) -> Counter[str]:
         """Count the routers of an audit: ``wrong``, ``warned``, ``right``, or why not judged."""
@@ -186,6 +196,10 @@ class Audits:
         """Give the routers of an audit in their order, one at a time."""
         yield from self._rows("WHERE audit = ? ORDER BY position", number)
 
+    def row(self, number: int, host: str) -> Audited | None:
+        """Give one router of an audit."""
+        return next(self._rows("WHERE audit = ? AND host = ?", number, host), None)
+
     def by_host(self, number: int) -> Iterator[Audited]:
         """Give the routers of an audit by name, one at a time."""
         yield from self._rows("WHERE audit = ? ORDER BY host", number)
@@ -196,10 +210,11 @@ class Audits:
                 f"{_ROW} {where}",
                 values,
             )
-            for host, target, state, sha256, text in rows:
+            for host, target, state, sha256, file, line, text in rows:
                 findings, cells = read_text(text)
                 mine = tuple(_named(found, host) for found in findings)
-                yield Audited(host, target, State(state), mine, cells, sha256)
+                place = Place(file, line) if file else None
+                yield Audited(host, target, State(state), mine, cells, sha256, place)
 
     def groups(self, number: int, names: int = 5) -> Iterator[Group]:
         """Give the routers of an audit, those of which the same is to be said together.

@@ -44,7 +44,7 @@ class Output:
     root: Path
     policy_hash: str
     _known: dict[str, dict[str, str]] = field(default_factory=dict)
-    _manifests: dict[str, File] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._known = self._read_manifest()
@@ -122,18 +122,17 @@ class Output:
     ) -> dict[str, dict[str, str]]:
         kept = {} if prune else {n: e for n, e in self._known.items() if (self.root / n).is_dir()}
         for name, item in compiled.items():
-            manifest = self._manifest(item)
-            kept[name] = {"target": item.router.device.target, "sha256": manifest.sha256}
+            digest = self._digests.get(name) or self._manifest(item).sha256
+            kept[name] = {"target": item.router.device.target, "sha256": digest}
         return kept
 
     def _files(self, compiled: Compiled) -> tuple[File, ...]:
         return (*compiled.bundle.files, self._manifest(compiled))
 
     def _manifest(self, compiled: Compiled) -> File:
-        name = compiled.router.device.name
-        if name not in self._manifests:
-            self._manifests[name] = host_manifest(compiled, self.policy_hash)
-        return self._manifests[name]
+        found = host_manifest(compiled, self.policy_hash)
+        self._digests[compiled.router.device.name] = found.sha256
+        return found
 
     def _gone(self, compiled: Mapping[str, Compiled]) -> list[str]:
         known = [name for name in self._known if name not in compiled]

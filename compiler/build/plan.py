@@ -54,14 +54,24 @@ class RouterCompiler:
     """Compiles routers one by one.
 
     A fleet is mostly copies of a few routers, and no target may let its output depend on a
-    router's name, so equal routers are compiled once.
+    router's name, so equal routers are compiled once. Of those that differ in their networks only,
+    equal files are held once, and what would mend a deviation is looked for once.
     """
 
-    def __init__(self, registry: Registry, on_deviation: OnDeviation | None = None) -> None:
-        """``on_deviation`` overrules what the policy says about deviations."""
+    def __init__(
+        self,
+        registry: Registry,
+        on_deviation: OnDeviation | None = None,
+        *,
+        mending: bool = True,
+    ) -> None:
+        """``on_deviation`` overrules the policy's; ``mending``: look for what would mend."""
         self._registry = registry
         self._on_deviation = on_deviation
+        self._mending = mending
         self._done: dict[tuple[object, ...], Outcome | tuple[Finding, ...]] = {}
+        self._bundles: dict[Bundle, Bundle] = {}
+        self._remedies: dict[tuple[object, ...], tuple[str, ...]] = {}
 
     def compile(self, router: Router) -> tuple[Compiled | None, tuple[Finding, ...]]:
         """Compile one router; ``None`` with the findings when that cannot be done honestly."""
@@ -91,8 +101,26 @@ class RouterCompiler:
             return error.findings
         deviations = judge.compare(intent, effects)
         notes = tuple(target.notes(intent, device))
-        mended = remedies(target, device, intent, deviations)
+        bundle = self._bundles.setdefault(bundle, bundle)
+        mended = self._mended(router, deviations)
         return Outcome(settings, bundle, effects, deviations, notes, mended)
+
+    def _mended(self, router: Router, deviations: tuple[Deviation, ...]) -> tuple[str, ...]:
+        """Say what would mend each deviation, once for routers with other networks in their zones.
+
+        Networks decide about that only where the policy names some.
+        """
+        if not self._mending:
+            return ("",) * len(deviations)
+        target, device = self._registry.get(router.device.target), router.device
+        named = any(each.limits.sources for each in router.intent.decisions)
+        zones = [replace(zone, networks=()) for zone in device.zones]
+        likeness = _likeness(replace(router, device=replace(device, zones=tuple(zones))))
+        found = tuple((each.code, each.protocol) for each in deviations)
+        key = (likeness, device.families, found)
+        if named or router.intent.exposures or key not in self._remedies:
+            self._remedies[key] = remedies(target, device, router.intent, deviations)
+        return self._remedies[key]
 
 
 def _likeness(router: Router) -> tuple[object, ...]:

@@ -87,6 +87,7 @@ class Registry:
         return loaded
 
 
+@cache
 def _origin(entry: EntryPoint) -> str:
     dist = entry.dist
     return f"{dist.name} {dist.version}" if dist else entry.value

@@ -197,7 +197,7 @@ def _live(auditor: Auditor, recorder: Recorder, options: Mapping[str, Any]) -> b
     hands = crew(options)
     try:
         fleet = Fleet(jobs, device_driver(), hands, together(take, shown))
-        summary = fleet.run(push_options(options, check=True))
+        summary = fleet.run(push_options(options, check=True, run=recorder.run))
     finally:
         shown.close()
         hands.close()

@@ -37,7 +37,7 @@ def history_command(
 ) -> int:
     """Say who pushed or audited what when, and what came of it.
 
-    With HOST, what pushes did to one router.
+    With HOST, what pushes did to one router, and what audits found there.
     """
     from compiler.fleet.history import History  # noqa: PLC0415 - keeps --help quick
     from compiler.fleet.store import NAME, Store  # noqa: PLC0415
@@ -56,15 +56,15 @@ def history_command(
     store = Store(folder)
     try:
         history = History(store)
-        audits = [] if host else told_audits(store, name, last)
+        audits = told_audits(store, name, last, host)
         if name:
             runs = [] if audits else [history.run(name)]
         else:
             runs = list(history.runs(host=host or "", limit=last))
         if output == "json":
-            _print_json(history, runs, audits, host, last=None if name or host else last)
-        elif runs and (name or host):
-            _print_records(history, runs, host, diff=diff)
+            _print_json(history, runs, audits, host, name, last)
+        elif host or (runs and name):
+            _print_records(history, runs, audits, host, last, diff=diff)
         elif name:
             print_audit(audits[0])
         else:
@@ -102,7 +102,16 @@ def _records(history: History, run: Run, host: str | None) -> list[Record]:
     return list(history.records(run.id))
 
 
-def _print_records(history: History, runs: list[Run], host: str | None, *, diff: bool) -> None:
+def _print_records(
+    history: History,
+    runs: list[Run],
+    audits: list[dict[str, Any]],
+    host: str | None,
+    last: int,
+    *,
+    diff: bool,
+) -> None:
+    """Print the routers of one run, or what happened to one router, audits among it."""
     from compiler.cli.push_output import print_change  # noqa: PLC0415
 
     records = [record for run in runs for record in _records(history, run, host)]
@@ -116,6 +125,13 @@ def _print_records(history: History, runs: list[Run], host: str | None, *, diff:
         )
         for record in records
     ]
+    rows += [
+        (audit["run"], router["state"], "audit", audit["ended"] or audit["begun"],
+         ", ".join(router["findings"]))
+        for audit in audits for router in audit["audited"]
+    ]  # fmt: skip
+    if audits:
+        rows = sorted(rows, key=lambda row: row[3], reverse=True)[:last]
     print_table(("run" if host else "router", "state", "step", "when", "findings"), rows)
     for record in records if diff else ():
         if record.changes:
@@ -129,17 +145,18 @@ def _print_json(
     runs: list[Run],
     audits: list[dict[str, Any]],
     host: str | None,
-    *,
-    last: int | None,
+    name: str | None,
+    last: int,
 ) -> None:
     data = list(audits)
     for run in runs:
         entry = _run_data(run)
-        if last is None:
+        if host or name:
             records = _records(history, run, host)
             entry["routers"] = [_record_data(history, r, texts=bool(host)) for r in records]
         data.append(entry)
-    click.echo(json.dumps({"schema": SCHEMA, "runs": _newest(data)[:last]}, indent=1))
+    shown = data if name else _newest(data)[:last]
+    click.echo(json.dumps({"schema": SCHEMA, "runs": shown}, indent=1))
 
 
 def _run_data(run: Run) -> dict[str, Any]:

@@ -116,13 +116,13 @@ def crew(options: Mapping[str, Any]) -> Crew:
     return open_crew(executor, forks, tls)
 
 
-def push_options(options: Mapping[str, Any], *, check: bool) -> Options:
-    """Make the options of one run, and its name."""
+def push_options(options: Mapping[str, Any], *, check: bool, run: str = "") -> Options:
+    """Make the options of one run, and its name where it has none."""
     from compiler.device.job import Options  # noqa: PLC0415
     from compiler.fleet.journal import new_run  # noqa: PLC0415
 
     return Options(
-        new_run(),
+        run or new_run(),
         operator(),
         check,
         options.get("confirm_timeout", 120),

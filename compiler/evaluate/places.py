@@ -20,20 +20,26 @@ _PRIVATE = tuple(
     ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 )
 _NO_CLIENTS = (ip_network("fe80::/10"), ip_network("ff00::/8"), ip_network("::/16"))
+
+
+def _parsed(texts: dict[int, tuple[str, ...]]) -> dict[int, tuple[Address, ...]]:
+    return {version: tuple(map(ip_address, some)) for version, some in texts.items()}
+
+
 #: Public addresses far apart, of which rules hardly mention all; then the documentation's.
-_FAR = {
+_FAR = _parsed({
     4: ("9.9.9.9", "1.1.1.1", "151.101.1.69", "62.75.141.9", "84.17.46.51", "128.31.0.62",
         "193.0.6.139", "200.3.14.184", "202.12.29.5", "41.63.0.7", "212.58.244.70", "66.35.62.44",
         "13.33.88.7", "34.107.221.82", "52.84.150.3", "103.86.96.100", "192.0.2.77",
         "198.51.100.77", "203.0.113.77"),
     6: ("2620:fe::9", "2606:4700::1111", "2001:500:1::53", "2a00:1450:4001::200e", "2c0f:feb0::7",
         "2803:f800::7", "2404:6800::200e", "2001:db8:77::77"),
-}  # fmt: skip
-_INNER = {
+})  # fmt: skip
+_INNER = _parsed({
     4: ("10.213.77.11", "172.27.77.11", "192.168.213.11", "10.93.7.11", "192.168.77.11",
         "172.19.213.11", "100.99.77.11"),
     6: ("2a02:d47a:77::11", "2600:77ff:77::11", "fd77:d47a:77::11"),
-}  # fmt: skip
+})  # fmt: skip
 _OFFSETS = (11, 77, 133, 201, 5, 99, 171, 230, 2, 3, 254)
 
 
@@ -79,8 +85,7 @@ class Places:
 
     def own(self, other: Address) -> Address:
         """Give an address that the router itself may have in the WAN, another than ``other``."""
-        texts = _FAR[other.version]
-        return self.unmentioned(text for text in texts if text != str(other))
+        return self.unmentioned(address for address in _FAR[other.version] if address != other)
 
     def host(self, network: Network) -> Address:
         """Give a host of a network that no rule mentions by a narrower one."""
@@ -89,9 +94,8 @@ class Places:
         some = [network[offset % size] for offset in _OFFSETS] if size > 2 else [network[size - 1]]
         return next((a for a in some if not any(a in net for net in within)), some[0])
 
-    def unmentioned(self, texts: Iterable[str]) -> Address:
+    def unmentioned(self, some: Iterable[Address]) -> Address:
         """Give the address that the fewest mentions hold; of equals, the first."""
-        some = [ip_address(text) for text in texts]
         return min(some, key=lambda a: sum(a in net for net in self.mentioned))
 
 

@@ -53,7 +53,7 @@ def survey_of(
         findings.append(Finding(Code.A804, _UNSTATED, Severity.INFO, hint=hint, host=device.name))
     rules = loadable(ruleset, texts, found, chosen) if texts else None
     answers = Experience(ruleset, found, chosen).effects
-    return Survey(found, answers, tuple(findings), helpers, rules)
+    return Survey(found, answers, tuple(findings), helpers, rules, ruleset.networks)
 
 
 def conditions_of(facts: Mapping[str, Fact]) -> Conditions:

@@ -76,8 +76,14 @@ CREATE TABLE audited (
 CREATE INDEX audited_alike ON audited (audit, said);
 """
 
+#: Where the inventory has the router.
+_PLACES = """
+ALTER TABLE audited ADD COLUMN file TEXT NOT NULL DEFAULT '';
+ALTER TABLE audited ADD COLUMN line INTEGER NOT NULL DEFAULT 0;
+"""
+
 #: SQL that brings the file from each version to the next; a new version is a new entry.
-MIGRATIONS: Sequence[str] = (_FIRST, _AUDITS)
+MIGRATIONS: Sequence[str] = (_FIRST, _AUDITS, _PLACES)
 
 
 def default_folder() -> Path:

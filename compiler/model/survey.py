@@ -71,6 +71,7 @@ class Survey:
     - ``findings``: what could not be read, what was concluded from what, silent traps. None is an
       error: a text that cannot be read is a :class:`~compiler.errors.NativeError`.
     - ``rules``: what decides, where that is rules that a kernel can be given.
+    - ``networks``: the addresses that rules mention; ``None`` where it is no rules that decide.
     """
 
     device: Device
@@ -78,6 +79,7 @@ class Survey:
     findings: tuple[Finding, ...] = ()
     helpers: tuple[HelperFound, ...] = ()
     rules: Loadable | None = None
+    networks: frozenset[Network] | None = None
 
     def effects(self, probes: Sequence[Probe]) -> tuple[Effect, ...]:
         """Say what each probe experiences, in the order of the probes."""

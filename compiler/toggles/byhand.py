@@ -7,6 +7,7 @@ got off the router (``key=value`` or ``key value``, one a line) can be read back
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -22,6 +23,8 @@ NATIVE = "settings.txt"
 INSTRUCTIONS = "instructions.txt"
 #: The first line of our own file: in it an absent key is not managed.
 HEADER = "# passthru: switches that are managed; those that are absent here are left alone"
+#: What follows a key in a line: ``=value``, ``= value`` or `` value``.
+_REST = re.compile(r"(?P<sign>[ \t]*=[ \t]*|[ \t]+)(?P<value>.*?)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +135,9 @@ def _lines(family: Family, text: str) -> Iterator[tuple[int, str, str, str]]:
     for number, raw in enumerate(text[:-1].split("\n"), start=1):
         line = clean(raw)
         for key in family.keys:
-            rest = line.removeprefix(key)
-            if rest != line and rest[:1] in ("=", " ", "\t"):
-                value = rest[1:].strip()
-                yield number, key, value, rest[: len(rest) - len(rest[1:].lstrip())]
+            match = _REST.fullmatch(line.removeprefix(key)) if line.startswith(key) else None
+            if match:
+                yield number, key, match["value"], match["sign"]
 
 
 def _read(family: Family, found: Mapping[str, str], *, own: bool) -> Iterator[tuple[str, Scalar]]:

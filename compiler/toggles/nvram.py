@@ -35,7 +35,8 @@ _FORGET = '[ -n "${PASSTHRU_KEEP-}" ] || rm -f previous.txt'
 _COMMIT = f"{_FORGET}\n" + '[ -z "${PASSTHRU_KEEP-}" ] || nvram commit'
 
 _LINE = re.compile(r"([A-Za-z0-9_.:-]+)=(.*)", re.DOTALL)
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+#: Escape sequences of terminals: colours and cursor, titles, character sets; and a byte order mark.
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\ufeff")
 _SIZE = re.compile(r"size: \d+ bytes \(\d+ left\)")
 
 
@@ -74,7 +75,8 @@ def read(text: str, keys: tuple[str, ...]) -> dict[str, str]:
         match = _LINE.fullmatch(line)
         if match:
             current = match[1]
-            _no_contradiction(found, current, match[2], number, keys)
+            if current in keys:
+                _must_be_clear(found, current, match[2], number)
             found[current] = match[2]
         elif current and line.strip() and not _SIZE.fullmatch(line.strip()):
             if current in keys:
@@ -88,14 +90,18 @@ def read(text: str, keys: tuple[str, ...]) -> dict[str, str]:
 
 
 def clean(line: str) -> str:
-    """Take colour codes and the CR of a terminal from a line."""
-    return _ANSI.sub("", line).removesuffix("\r")
+    """Take the codes and the CRs (one, or two) of a terminal from a line."""
+    return _ANSI.sub("", line).rstrip("\r")
 
 
-def _no_contradiction(
-    found: Mapping[str, str], key: str, value: str, number: int, keys: tuple[str, ...]
-) -> None:
-    if key in keys and found.get(key, value) != value:
+def _must_be_clear(found: Mapping[str, str], key: str, value: str, number: int) -> None:
+    if not (value.isascii() and value.isprintable()):
+        raise NativeError.of(
+            Code.T407,
+            f"line {number} of the nvram listing holds {key}={value!r}, which is no value",
+            hint="a terminal or an editor has changed the line; save it again",
+        )
+    if found.get(key, value) != value:
         raise NativeError.of(
             Code.T407,
             f"line {number} of the nvram listing gives {key} a second, other value",
@@ -109,6 +115,17 @@ def is_whole(text: str) -> bool:
     return _SIZE.fullmatch(clean(last).strip()) is not None
 
 
+def _must_be_unset(key: str, text: str) -> None:
+    """See that a key without a line of its own is not in a line that cannot be read."""
+    lines = (clean(raw) for raw in text.split("\n"))
+    if any(f"{key}=" in line and not _LINE.fullmatch(line) for line in lines):
+        raise NativeError.of(
+            Code.T407,
+            f"the nvram listing names {key}= only in a line that does not begin with a key",
+            hint="remove prompts and indents from the listing, or use `nvram get`",
+        )
+
+
 def put(text: str, values: Mapping[str, str]) -> str:
     """Set keys in a listing: in their lines where they stand, else before the size line."""
     lines = text.split("\n")
@@ -118,7 +135,7 @@ def put(text: str, values: Mapping[str, str]) -> str:
         if match and match[1] in values:
             left.pop(match[1], None)
             if match[2] != values[match[1]]:
-                lines[index] = f"{match[1]}={values[match[1]]}" + ("\r" if raw[-1] == "\r" else "")
+                lines[index] = f"{match[1]}={values[match[1]]}{raw[len(raw.rstrip('\r')) :]}"
     ending = "\r" if "\r\n" in text else ""
     end = max(n for n, line in enumerate(lines) if line.strip()) if is_whole(text) else -1
     lines[end:end] = [f"{key}={left[key]}{ending}" for key in sorted(left)]
@@ -172,6 +189,8 @@ class NvramForm:
         for toggle in family.toggles:
             if partial and toggle.key not in lines:
                 continue
+            if toggle.key not in lines:
+                _must_be_unset(toggle.key, text)
             native = toggle.read(lines.get(toggle.key))
             shown = lines.get(toggle.key, "")
             if native is None and not own and not shown:

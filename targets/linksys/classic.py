@@ -32,7 +32,6 @@ def _switch(key: str, title: str, off: Value, because: str = "") -> Toggle:
         (Value("1"), off),
         default="1",
         unset="1",
-        other="1",
         source=_SOURCE,
         unsure_because=because,
         gate=_FIREWALL_ON,

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from compiler.errors import NativeError
 from compiler.evaluate import Outcome, Packet, Ruleset, Step
 from compiler.evaluate.experience import Conditions, Experience
-from compiler.model.device import Device, Fact
+from compiler.model.device import Device, Fact, Network
 from compiler.model.effect import Effect, HelperState, Probe, Verdict
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.survey import HelperFound, Loadable, Survey
@@ -45,7 +45,9 @@ def survey(native: str, device: Device | None) -> Survey:
     found = replace(known, zones=concluded.zones, facts=MappingProxyType(dict(facts)))
     answers = _Answers(worlds, replace(found, zones=concluded.inner), concluded.strangers)
     findings = (*concluded.findings, *_findings(worlds, known, firewall))
-    return Survey(found, answers.effects, findings, tuple(answers.helpers()), answers.rules())
+    rules, helpers = answers.rules(), tuple(answers.helpers())
+    mentioned = rules.networks if rules else frozenset[Network]()
+    return Survey(found, answers.effects, findings, helpers, rules, mentioned)
 
 
 def _parts(native: str, device: Device | None) -> tuple[tuple[Section, ...], Networks]:

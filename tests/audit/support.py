@@ -7,7 +7,10 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import click
+
 from compiler.audit.judge import Answer, Judged, audit
+from compiler.audit.reports.text import finding_lines
 from compiler.audit.run import job_of
 from compiler.build.plan import Compiled, RouterCompiler
 from compiler.build.registry import installed
@@ -52,6 +55,7 @@ def judged(item: Compiled, native: str, facts: Mapping[str, str] | None = None) 
     found = audit(item, answer, target_of(item.router.device), MEND, TODAY)
     for each in found.findings:  # whatever a router holds, a terminal and a page can show
         assert all(text.isprintable() for text in (*each.evidence, *each.settings, each.mend))
+        assert all(len(click.unstyle(line)) <= 81 for line in finding_lines(each))
     return found
 
 

@@ -284,13 +284,19 @@ def test_prometheus_text_is_well_formed(site: Site) -> None:
 
 
 def test_sarif_points_at_the_policy_line(site: Site) -> None:
+    """Or at the router in the inventory: code scanning refuses a file with a result nowhere."""
     answers(site, r2=OPEN)
+    (site.folder / "saved/r1.txt").unlink()
     log = json.loads(audit(site, "--output", "sarif").out)
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     for result in run["results"]:
         assert rules[result["ruleIndex"]] == result["ruleId"]
+        found = result["locations"][0]["physicalLocation"]
+        named = found["artifactLocation"]["uri"]
+        assert named == ("hosts.yml" if result["ruleId"] in ("A804", "A861") else "policy.yml")
+        assert found["region"]["startLine"] > 0
     (wrong,) = [result for result in run["results"] if result["ruleId"] == "A852"]
     assert wrong["level"] == "error"
     (location,) = wrong["locations"]
@@ -346,5 +352,11 @@ def test_history_lists_audits_beside_runs(site: Site) -> None:
     assert {each["host"]: each["findings"] for each in one["runs"][0]["audited"]}["r2"] == ["A852"]
     shown = site.run("history", "--run", oldest["run"])
     assert "A852" in shown.out
+    of_host = site.run("history", "r1", "--output", "json").json
+    assert list(Draft7Validator(schemas.schema("history")).iter_errors(of_host)) == []
+    assert [run["audited"][0]["state"] for run in of_host["runs"]] == ["unreachable", "judged"]
+    rows = [line.split("\t")[:3] for line in site.run("history", "r2").out.splitlines()]
+    assert rows == [[run["run"], "judged", "audit"] for run in (newest, oldest)]
+    assert site.run("history", "r2", "-n", "1").out.count("\n") == 1
     assert site.run("history", "-n", "1", "--output", "json").code == 0
     assert site.run("history", "--run", "nosuch").code == 3

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from compiler.audit.exposures import exposed
+from compiler.audit.exposures import servers
 from compiler.audit.importing import Importer
 from compiler.build.plan import RouterCompiler
 from compiler.build.registry import installed
@@ -55,7 +55,7 @@ def verdicts(effects: tuple[Effect, ...]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @given(st.data())
-@settings(max_examples=5)
+@settings(max_examples=4)
 def test_what_is_imported_compiles_to_the_same_effects(case: Case, draw: st.DataObject) -> None:
     """Independently of the importer's own check: from its two texts, through the whole compiler."""
     found = draw.draw(situations(case, like=dict(ZONES)))
@@ -78,7 +78,7 @@ def test_what_is_imported_compiles_to_the_same_effects(case: Case, draw: st.Data
         known = [e.verdict is not Verdict.UNKNOWN for e in before.effects(probes)]
         if id_ not in refused and all(known):
             assert verdicts(before.effects(probes)) == verdicts(after.effects(probes)), id_
-    for one in exposed(before, builtin()):
+    for one in servers(before, builtin()).exposed:
         if one.partly is None and one.protocol not in refused:
             assert f"to: {one.to}" in imported.policy
         pairs = (before.effects(one.probes), after.effects(one.probes))
@@ -196,6 +196,67 @@ def test_a_forwarding_is_imported_where_it_is_whole(site: Site) -> None:
     assert "192.168.1.21" not in imported.policy
     told = [found.message for found in imported.findings if "192.168.1.21" in found.message]
     assert any("'ikev2' is left out of `expose`" in text and "natt" in text for text in told)
+
+
+LAN, WAN = "br-lan", "eth1"
+RULESET = """table inet filter {{
+ chain forward {{ type filter hook forward priority 0; policy drop;
+  ct state established,related accept
+  iifname "eth1" ct status dnat accept
+  {forward}
+  iifname "br-lan" oifname "eth1" accept
+ }}
+}}
+table ip nat {{
+ chain pre {{ type nat hook prerouting priority -100;
+  {nat}
+ }}
+ chain post {{ type nat hook postrouting priority 100;
+  oifname "eth1" masquerade
+ }}
+}}
+"""
+SENT = 'iifname "eth1" {} udp dport 51820 dnat to 192.168.1.20'
+BY_ADDRESS = [
+    ("", SENT.format("ip saddr 203.0.113.0/24"), "from:\n    - 203.0.113.0/24", ""),
+    ("", SENT.format("ip saddr != 203.0.113.5"), "", "wireguard.data from 203.0.113.5: drop"),
+    ("", SENT.format("ether saddr 00:11:22:33:44:55"), "", "comes in from the WAN: ether saddr"),
+    ("", SENT.replace("51820", "443").format(""), "", "what comes in to 192.168.1.20 may be"),
+    ("ip saddr 192.168.1.64/26 udp dport 51820 drop", "",
+     "action: block\n      from:\n      - 192.168.1.64/26", ""),
+    ("ip daddr 198.51.100.9 udp dport 51820 drop", "", "to:\n      - 198.51.100.9/32", ""),
+    ("ip saddr 192.168.1.66 ip daddr 9.9.9.0/24 udp dport 51820 drop", "", "",
+     "from 192.168.1.66 to 9.9.9.0: drop"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("forward", "nat", "policy", "told"), BY_ADDRESS)
+def test_what_an_address_decides_is_said_or_refused(
+    forward: str, nat: str, policy: str, told: str
+) -> None:
+    """Never left out silently, and never said of everybody."""
+    zones = (
+        Zone("lan", Role.LAN, (LAN,), (ip_network("192.168.1.0/24"),)),
+        Zone("wan", Role.WAN, (WAN,)),
+    )
+    device = Device("router", "linux", zones, facts=MappingProxyType({"kernel": "6.1"}))
+    importer = Importer(installed(), installed().get("linux"), builtin())
+    config = RULESET.format(forward=forward, nat=nat)
+    imported = importer.run(config, device, "router", "config")
+    assert policy in imported.policy
+    if not policy:
+        assert "192.168.1.20" not in imported.policy
+        assert ("wireguard: pass" in imported.policy) is not bool(forward)
+        assert any(told in found.message for found in imported.findings), imported.findings
+
+
+def test_a_routers_switches_say_nothing_of_servers(site: Site) -> None:
+    site.write(
+        {"config": "fw_pt_pptp=0\nfw_pt_l2tp=1\nnf_pptp=0\nvts_rulelist=<wg>51820>192.168.1.20\n"}
+    )
+    result = site.run("import", "asuswrt", "config")
+    assert "A883" in result.codes
+    assert "what comes in from the WAN is not read" in result.err
 
 
 def test_what_linux_exposes_comes_back() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,5 +86,8 @@ def test_a_fleet_is_asked_and_nothing_is_written_on_it(
 def test_a_router_that_nothing_reaches_is_named(site: Site, embedded: list[EmbeddedRouter]) -> None:
     assert audit(site, embedded, "-l", "r4") == {"r4": ["A861"]}
     result: Result = site.run("audit", "-l", "r4")
+    named = re.findall(r"\b\d{8}-\d{6}-[0-9a-f]{6}\b", result.out + result.err)
+    assert len(named) == 2, "in the progress and in the report"
+    assert len(set(named)) == 1
     assert result.code == 5
     assert "--from" in result.out

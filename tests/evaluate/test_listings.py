@@ -13,6 +13,7 @@ import pytest
 
 from compiler.errors import NativeError
 from compiler.evaluate import Packet, Ruleset, Verdict, load_iptables, load_nft
+from compiler.evaluate.iptables import saved
 from compiler.model.finding import Code
 from compiler.model.protocol import TCP, UDP
 
@@ -218,3 +219,23 @@ def test_texts_that_are_no_iptables_listing_are_refused(text: str) -> None:
     with pytest.raises(NativeError) as caught:
         load_iptables(text, None)
     assert [found.code for found in caught.value.findings] == [Code.T407]
+
+
+@pytest.mark.parametrize(
+    ("rule", "family"),
+    [
+        ("-s 2001:db8::/32 -j DROP", "ip6"),
+        ("-s ::/0 -j DROP", "ip6"),
+        ("-j DNAT --to-destination [2001:db8::1]:80", "ip6"),
+        ("-p ipv6-icmp -j ACCEPT", "ip6"),
+        ("-s 10.0.0.0/8 -j DROP", "ip"),
+        ("-m time --timestart 08:00:00 --timestop 18:00:00 -j DROP", ""),
+        ("-m mac --mac-source 00:11:22:33:44:55 -j DROP", ""),
+        ('-m comment --comment "dead::beef at 08:00" -s 10.0.0.0/8 -j DROP', "ip"),
+    ],
+)
+def test_a_time_of_day_is_no_address(rule: str, family: str) -> None:
+    """Where no header says it, what the rules mention tells the family; else it is guessed."""
+    parts, said = saved.families(f"*filter\n:FORWARD DROP [0:0]\n-A FORWARD {rule}\nCOMMIT\n")
+    assert list(parts) == [family or "ip"]
+    assert bool(said) is not bool(family)

@@ -38,7 +38,8 @@ def _suite(row: Audited) -> Iterator[str]:
         head = f" <testcase classname={_attribute(row.host)} name={_attribute(name)}"
         bad = [found for found in findings if found.severity is Severity.ERROR]
         if unread:
-            yield head + f"><error message={_attribute(str(row.state))}>"
+            code = findings[0].code.name if findings else str(row.state)
+            yield head + f"><error type={_attribute(code)} message={_attribute(str(row.state))}>"
             yield f"{_text(_told(findings))}</error></testcase>\n"
         elif bad:
             yield head + f"><failure type={_attribute(bad[0].code.name)} "

@@ -1,7 +1,8 @@
 """SARIF 2.1.0 (OASIS), as code scanning reads it: the policy line is the location.
 
-Like routers share a result only where their findings are the same; each router is a logical
-location, so that an alert names it.
+What no policy line is about is said at the router's line in the inventory: code scanning refuses a
+whole file in which one result has no artifact. Each router is a logical location, so that an alert
+names it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from compiler import __version__
-from compiler.audit.finding import AuditFinding
+from compiler.audit.finding import Audited, AuditFinding
 from compiler.audit.reports.view import View
 from compiler.model.finding import Code, Severity
 
@@ -43,24 +44,22 @@ def write(view: View) -> Iterator[str]:
     first = True
     for row in view.rows:
         for found in row.findings:
-            yield ("\n" if first else ",\n") + json.dumps(_result(found, row.host, codes))
+            yield ("\n" if first else ",\n") + json.dumps(_result(found, row, codes))
             first = False
     yield "\n   ]\n  }\n ]\n}\n"
 
 
-def _result(found: AuditFinding, host: str, codes: list[Code]) -> dict[str, Any]:
+def _result(found: AuditFinding, row: Audited, codes: list[Code]) -> dict[str, Any]:
+    host, place = row.host, found.place or row.place
     because = f" Because: {'; '.join(found.evidence[:3])}." if found.evidence else ""
     mend = f" To mend: {found.mend}" if found.mend else ""
     location: dict[str, Any] = {
         "logicalLocations": [{"name": host, "kind": "resource", "fullyQualifiedName": host}]
     }
-    if found.place:
-        physical: dict[str, Any] = {"artifactLocation": _artifact(found.place.file)}
-        if found.place.line:
-            physical["region"] = {
-                "startLine": found.place.line,
-                "startColumn": max(found.place.column, 1),
-            }
+    if place:
+        physical: dict[str, Any] = {"artifactLocation": _artifact(place.file)}
+        if place.line:
+            physical["region"] = {"startLine": place.line, "startColumn": max(place.column, 1)}
         location["physicalLocation"] = physical
     return {
         "ruleId": found.code.name,

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 import click
+from rich.cells import cell_len
 
 from compiler.audit.finding import AuditFinding, Standing, State
 from compiler.audit.reports.view import View
@@ -16,6 +17,9 @@ from compiler.source.excerpt import printable
 
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
 _MOST_CHANGES = 50
+_NARROWEST = 30
+#: Stands for the second column of a wide character.
+_FILLER = "\0"
 #: So much evidence of one finding is shown.
 _MOST_LINES = 4
 
@@ -23,15 +27,16 @@ _MOST_LINES = 4
 def write(view: View) -> Iterator[str]:
     """Give the lines."""
     for group in view.groups:
-        yield from _group(group)
+        yield from group_lines(group)
     if view.asked_since and view.before is not None:
         yield from _since(view, view.before)
     yield from _summary(view)
 
 
-def _group(group: Group) -> Iterator[str]:
+def group_lines(group: Group) -> Iterator[str]:
+    """Say what there is to say of routers that are alike."""
     audited = group.audited
-    shown = ", ".join(printable(host) for host in group.hosts)
+    shown = ", ".join(group.hosts)
     more = group.number - len(group.hosts)
     names = f"{shown} and {more} more" if more > 0 else shown
     kind = f" ({audited.target})" if audited.target else ""
@@ -49,7 +54,11 @@ def _group(group: Group) -> Iterator[str]:
     for line in _wrapped(heading, "", 2):
         yield click.style(line, fg=color, bold=True)
     for found in told:
-        yield from _finding(found)
+        yield from finding_lines(found)
+    if len(told) < len(audited.findings):
+        left = len(audited.findings) - len(told)
+        notes = f"{left} note{'' if left == 1 else 's'} on how the text was read"
+        yield from _wrapped(f"{notes} (--output json)", "  ", 4)
 
 
 def _speaks(found: AuditFinding) -> bool:
@@ -57,12 +66,13 @@ def _speaks(found: AuditFinding) -> bool:
     return found.code.value not in ("", None) and found.code.name >= "A85"
 
 
-def _finding(found: AuditFinding) -> Iterator[str]:
+def finding_lines(found: AuditFinding) -> Iterator[str]:
+    """Say one finding: what, which packets, where, why, and what mends it."""
     head = f"{found.severity.word}[{found.code.name}]"
     packets = ""
     if found.flows:
         packets = f": {', '.join(found.flows)} over {' and '.join(found.families)}"
-    lines = list(_wrapped(f"{head} {printable(found.message)}{packets}", "  ", 4))
+    lines = list(_wrapped(f"{head} {found.message}{packets}", "  ", 4))
     styled = click.style(head, fg=_COLORS[found.severity])
     yield lines[0].replace(head, styled, 1)
     yield from lines[1:]
@@ -70,11 +80,11 @@ def _finding(found: AuditFinding) -> Iterator[str]:
         yield from _wrapped(f"policy:   {found.place}", "    ", 10)
     for word, texts in (("because", found.evidence), ("setting", found.settings)):
         for text in texts[:_MOST_LINES]:
-            yield from _wrapped(f"{word}:  {printable(text)}", "    ", 10)
+            yield from _wrapped(f"{word}:  {text}", "    ", 10)
         if len(texts) > _MOST_LINES:
             yield from _wrapped(f"{word}:  and more (--output json has them)", "    ", 10)
     if found.mend:
-        yield from _wrapped(f"to mend:  {printable(found.mend)}", "    ", 10)
+        yield from _wrapped(f"to mend:  {found.mend}", "    ", 10)
 
 
 def _since(view: View, before: Audit) -> Iterator[str]:
@@ -87,7 +97,7 @@ def _since(view: View, before: Audit) -> Iterator[str]:
                 if count <= _MOST_CHANGES:
                     said = f"{mark} {difference.host}: {found.code.name} {found.message}"
                     color = "red" if mark == "+" else "green"
-                    for line in _wrapped(printable(said), "  ", 4):
+                    for line in _wrapped(said, "  ", 4):
                         yield click.style(line, fg=color)
     if count > _MOST_CHANGES:
         yield f"  and {count - _MOST_CHANGES} more (--output json has all)\n"
@@ -111,12 +121,14 @@ def _summary(view: View) -> Iterator[str]:
 
 
 def _wrapped(text: str, indent: str, hanging: int) -> Iterator[str]:
-    width = min(shutil.get_terminal_size((80, 24)).columns, 100)
+    """Wrap by columns: a wide character takes two, and must not be the half of it."""
+    width = max(min(shutil.get_terminal_size((80, 24)).columns, 100), _NARROWEST)
+    shown = "".join(char + _FILLER * (cell_len(char) - 1) for char in printable(text))
     lines = textwrap.wrap(
-        text,
-        width,
+        shown,
+        width - (_FILLER in shown),
         initial_indent=indent,
         subsequent_indent=indent + " " * hanging,
         break_on_hyphens=False,
     )
-    return (line + "\n" for line in lines)
+    return (line.replace(_FILLER, "") + "\n" for line in lines)

@@ -6,7 +6,7 @@ A name in place of an address is that of a network.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from targets.openwrt.fw4 import nft
@@ -22,6 +22,15 @@ class Address:
     text: str
     mask: str = ""
     negated: bool = False
+
+    @property
+    def cleared(self) -> Address:
+        """The same with nothing outside its mask: as iptables keeps it."""
+        if not self.mask:
+            return self
+        address = ip_address(self.text)
+        kept = int(address) & int(ip_address(self.mask))
+        return replace(self, text=str(type(address)(kept)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +89,22 @@ def _prefix(word: str, *, negated: bool) -> Address | None:
             return Address(version, str(masked_), str(mask), negated)
         rest = str(bits)
     length = integer(rest)
-    if length is None:
-        return None
-    if not 0 <= length <= address.max_prefixlen:
+    return None if length is None else _of_length(address, length, word, negated=negated)
+
+
+def _of_length(
+    address: IPv4Address | IPv6Address, length: int, word: str, *, negated: bool
+) -> Address:
+    """Give a prefix; with a negative length the last bits count, and fw4 clears no others."""
+    version, width = address.version, address.max_prefixlen
+    if -width <= length < 0:
+        mask = type(address)((1 << width + length) - 1)
+        return Address(version, str(address), str(mask), negated)
+    if not 0 <= length <= width:
         # fw4 prints it, and nft refuses it
         return Address(version, word, "", negated)
     network = ip_network(f"{address}/{length}", strict=False)
-    plain = length == address.max_prefixlen
+    plain = length == width
     return Address(version, str(network.network_address if plain else network), "", negated)
 
 

@@ -9,6 +9,7 @@ from compiler.cli.effects import judge
 from compiler.errors import NativeError
 from compiler.model.survey import Survey
 from targets.routeros import TARGET
+from targets.routeros.settings import cut
 
 _DEFAULT = """# by RouterOS 7.14.3
 /interface list
@@ -97,3 +98,11 @@ def test_a_service_port_that_is_off_is_the_helper() -> None:
 def test_texts_that_are_no_export_are_refused(text: str) -> None:
     with pytest.raises(NativeError):
         TARGET.survey(text, None)
+
+
+def test_a_script_that_ends_connections_changes_no_rule() -> None:
+    """Ours removes what FastTrack would carry past a block; with anything more it is a script."""
+    line = cut("protocol=udp")
+    assert verdict(survey(line), "wireguard") == "pass"
+    more = line.replace("remove $each", "remove $each; /ip firewall filter remove 0")
+    assert verdict(survey(more), "wireguard") == "unknown"
