@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import signal
@@ -107,6 +108,19 @@ def test_several_processes_write_at_once(folder: Path, writer: Writer) -> None:
     assert all(run.counts == {State.CHANGED: 150} for run in runs)
     assert store.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     store.close()
+
+
+def test_who_makes_a_journal_is_alone_for_it(folder: Path, writer: Writer) -> None:
+    """Of two that switch the mode of a new file at once, SQLite refuses one at once."""
+    folder.mkdir()
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    process = writer("run-1", "1")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.communicate(timeout=1)
+    os.close(handle)
+    process.communicate()
+    assert process.returncode == 0
 
 
 def test_a_run_is_running_for_as_long_as_its_process_lives(folder: Path, writer: Writer) -> None:
