@@ -23,7 +23,7 @@ from compiler.model.survey import Survey
 from compiler.policy.flows import inbound_flows
 
 #: More hosts than these are not asked about, and no more packets for one flow.
-_MOST_HOSTS, _MOST_PACKETS = 40, 400
+_MOST_HOSTS, _MOST_PACKETS = 40, 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class Servers:
     - ``maybe``: protocols whose ports carry other traffic too, by host
     - ``doubtful``: protocols of which nobody knows whether they get in, by reason
     - ``open``: protocols that reach every host, with an effect
-    - ``others``: hosts that rules name, of which none of this is said; ``unasked``: too many hosts
+    - ``others``: hosts that rules name, of which none of this is said
+    - ``unasked``: how many addresses more rules name than are asked about
     - ``are_rules``: rules decide, and not switches, which say nothing of servers
     """
 
@@ -75,6 +76,7 @@ class _Asking:
     catalogue: Catalogue
     mentioned: Mentioned
     found: Servers = field(default_factory=Servers)
+    sources: int = _MOST_PACKETS
 
     def run(self) -> Servers:
         """Ask about all."""
@@ -83,9 +85,12 @@ class _Asking:
         hosts = _hosts(self.mentioned)
         self.found.unasked = max(len(hosts) - _MOST_HOSTS, 0)
         hosts = hosts[:_MOST_HOSTS]
+        self.sources = _MOST_PACKETS // max(len(hosts), 1)
+        named = [len(self.mentioned.far(version)) for version in (4, 6)]
+        self.found.unasked += sum(max(number - self.sources, 0) for number in named)
         protocols = [p for p in self.catalogue.protocols.values() if not self._parts(p)]
         anybody = {
-            (protocol.id, version): self._effects(protocol, somebody, len(hosts))
+            (protocol.id, version): self._effects(protocol, somebody)
             for version in (4, 6)
             if (somebody := self.mentioned.somebody(version)) is not None
             for protocol in protocols
@@ -96,7 +101,7 @@ class _Asking:
             self._doubt(name, effects)
         for host in hosts:
             told = [
-                self._ask(protocol, host, anybody.get((protocol.id, host.version), ()), len(hosts))
+                self._ask(protocol, host, anybody.get((protocol.id, host.version), ()))
                 for protocol in protocols
             ]
             if not any(told):
@@ -106,11 +111,9 @@ class _Asking:
     def _parts(self, protocol: Protocol) -> bool:
         return bool(self.catalogue.children(protocol.id))
 
-    def _ask(
-        self, protocol: Protocol, host: Address, anybody: Sequence[Effect], hosts: int
-    ) -> bool:
+    def _ask(self, protocol: Protocol, host: Address, anybody: Sequence[Effect]) -> bool:
         """Say what reaches a host that does not reach everybody; whether there is anything."""
-        effects = self._effects(protocol, host, hosts)
+        effects = self._effects(protocol, host)
         if [e.verdict.blocks for e in effects] == [e.verdict.blocks for e in anybody]:
             return False
         if all(effect.verdict is not Verdict.PASS for effect in effects):
@@ -127,13 +130,13 @@ class _Asking:
             self.found.doubtful.setdefault(unknown.because, {})[protocol] = None
         return unknown is not None
 
-    def _effects(self, protocol: Protocol, host: Address, hosts: int) -> tuple[Effect, ...]:
+    def _effects(self, protocol: Protocol, host: Address) -> tuple[Effect, ...]:
         """Ask from an address that no rule mentions, and from those that rules tell apart."""
         flows = inbound_flows(protocol, protocol.flows, self.catalogue)
         exposure = Exposure(protocol.id, host, flows, Origin(Place(""), ""), protocol.helper)
         device = self.survey.device
         plain = judge.probes(Intent(device.name, (), (exposure,)), device)
-        far = self.mentioned.far(host.version)[: _MOST_PACKETS // max(hosts, 1)]
+        far = self.mentioned.far(host.version)[: self.sources]
         more = [replace(probe, source_address=source) for probe in plain for source in far]
         return self.survey.effects([*plain, *more])
 

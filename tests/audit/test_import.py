@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from compiler.audit import exposures
 from compiler.audit.exposures import servers
-from compiler.audit.importing import Importer
+from compiler.audit.importing import Imported, Importer
 from compiler.build.plan import RouterCompiler
 from compiler.build.registry import installed
 from compiler.build.site import Request, load_site
@@ -230,24 +231,35 @@ BY_ADDRESS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("forward", "nat", "policy", "told"), BY_ADDRESS)
-def test_what_an_address_decides_is_said_or_refused(
-    forward: str, nat: str, policy: str, told: str
-) -> None:
-    """Never left out silently, and never said of everybody."""
+def imported_linux(forward: str, nat: str) -> Imported:
     zones = (
         Zone("lan", Role.LAN, (LAN,), (ip_network("192.168.1.0/24"),)),
         Zone("wan", Role.WAN, (WAN,)),
     )
     device = Device("router", "linux", zones, facts=MappingProxyType({"kernel": "6.1"}))
     importer = Importer(installed(), installed().get("linux"), builtin())
-    config = RULESET.format(forward=forward, nat=nat)
-    imported = importer.run(config, device, "router", "config")
+    return importer.run(RULESET.format(forward=forward, nat=nat), device, "router", "config")
+
+
+@pytest.mark.parametrize(("forward", "nat", "policy", "told"), BY_ADDRESS)
+def test_what_an_address_decides_is_said_or_refused(
+    forward: str, nat: str, policy: str, told: str
+) -> None:
+    """Never left out silently, and never said of everybody."""
+    imported = imported_linux(forward, nat)
     assert policy in imported.policy
     if not policy:
         assert "192.168.1.20" not in imported.policy
         assert ("wireguard: pass" in imported.policy) is not bool(forward)
         assert any(told in found.message for found in imported.findings), imported.findings
+
+
+def test_more_sources_than_are_asked_about_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exposures, "_MOST_PACKETS", 1)
+    listed = ", ".join(f"203.0.113.{n}" for n in range(1, 9, 2))
+    found = imported_linux("", SENT.format(f"ip saddr {{ {listed} }}")).findings
+    (told,) = (f.message for f in found if "more addresses than are asked about" in f.message)
+    assert not told.endswith(" 0 are not")
 
 
 def test_a_routers_switches_say_nothing_of_servers(site: Site) -> None:
