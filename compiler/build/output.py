@@ -7,11 +7,14 @@ write is never replaced or pruned.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,26 +76,32 @@ class Output:
                 renamed into place before all bundles are written aside.
         """
         self._refuse_foreign(compiled)
-        gone = self._gone(compiled) if whole else []
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            self._remove_aside()
-            aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=self.root))
-            try:
-                written = self._replace(compiled, aside)
-                for number, name in enumerate(gone if prune else ()):
-                    (self.root / name).rename(aside / f"gone-{number}")
-                entries = self._entries(compiled, prune=whole and prune)
-                _write_file(aside, File(NAME, site_manifest(entries, self.policy_hash)))
-                if _read(self.root / NAME) != (aside / NAME).read_bytes():
-                    (aside / NAME).replace(self.root / NAME)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+            with _alone(self.root):
+                return self._write(compiled, whole=whole, prune=prune)
         except OSError as error:
             reason = error.strerror or str(error)
             raise OutputError.of(
                 Code.B701, f"cannot write '{error.filename or self.root}': {reason}"
             ) from None
+
+    def _write(self, compiled: Mapping[str, Compiled], *, whole: bool, prune: bool) -> Written:
+        self._known = self._read_manifest()  # another run may have written since
+        self._refuse_foreign(compiled)
+        gone = self._gone(compiled) if whole else []
+        self._remove_aside()
+        aside = Path(tempfile.mkdtemp(prefix=ASIDE, dir=self.root))
+        try:
+            written = self._replace(compiled, aside)
+            for number, name in enumerate(gone if prune else ()):
+                (self.root / name).rename(aside / f"gone-{number}")
+            entries = self._entries(compiled, prune=whole and prune)
+            _write_file(aside, File(NAME, site_manifest(entries, self.policy_hash)))
+            if _read(self.root / NAME) != (aside / NAME).read_bytes():
+                (aside / NAME).replace(self.root / NAME)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
         pruned, left = (tuple(gone), ()) if prune else ((), tuple(gone))
         return Written(*written, pruned, left)
 
@@ -160,20 +169,37 @@ class Output:
         if raw is None:
             return {}
         data = _json(raw)
-        if not isinstance(data, dict) or data.get("schema") != SITE_SCHEMA:
+        hosts: Any = data.get("hosts") if isinstance(data, dict) else None
+        known = isinstance(hosts, dict) and data.get("schema") == SITE_SCHEMA
+        if not known or not all(map(_is_entry, hosts, hosts.values())):
             raise OutputError.of(
                 Code.B703,
                 f"'{path}' is not a manifest of passthru",
                 Place(str(path)),
                 "choose another --out, or move it away",
             )
-        hosts = data.get("hosts")
-        return {str(n): dict(e) for n, e in hosts.items()} if isinstance(hosts, dict) else {}
+        return {name: dict(entry) for name, entry in hosts.items()}
 
     def _remove_aside(self) -> None:
         """Remove what a killed run left behind."""
         for entry in self.root.glob(f"{ASIDE}*"):
             shutil.rmtree(entry, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let runs into one folder come one after the other; nothing of the lock stays behind."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def _is_entry(name: str, entry: Any) -> bool:
+    """Tell whether a manifest may say this of a host, whose folder is nowhere but in its own."""
+    return name not in ("", "..") and Path(name).name == name and isinstance(entry, dict)
 
 
 def _differences(folder: Path, files: tuple[File, ...]) -> Iterator[str]:
@@ -188,7 +214,7 @@ def _differences(folder: Path, files: tuple[File, ...]) -> Iterator[str]:
             yield f"{path} has another mode"
     for found in sorted(folder.rglob("*")):
         relative = found.relative_to(folder).as_posix()
-        if not found.is_dir() and relative not in wanted:
+        if (found.is_symlink() or not found.is_dir()) and relative not in wanted:
             yield f"{relative} does not belong here"
 
 
@@ -203,7 +229,7 @@ def _is_ours(folder: Path) -> bool:
 def _json(raw: bytes) -> Any:
     try:
         return json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -129,7 +129,7 @@ def _check(site: Site, compiled: dict[str, Compiled], out: str | None, whole: bo
     root = out_folder(out)
     stale = list(Output(root, site.policy_hash).stale(compiled, whole=whole))
     if stale:
-        hint = "run `passthru compile` without --check"
+        hint = "run `passthru compile` without --check; with --prune for hosts that are gone"
         raise StaleError(Finding(Code.B702, f"{root}/{text}", hint=hint) for text in stale)
     if verbosity() >= 0:
         click.echo(f"{root}: up to date", err=True)

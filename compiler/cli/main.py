@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -36,6 +37,9 @@ COMMANDS = {
     "inventory": ("compiler.cli.lookup", "Show hosts, groups and variables."),
     "demo": ("compiler.cli.demo", "Compile, push, audit and prove an example site."),
 }
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class _Commands(click.Group):
@@ -121,7 +125,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and give the exit code."""
     try:
         result: Any = cli.main(arguments, prog_name="passthru", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by who started us
+            sys.stdout.flush()
         return int(result or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
@@ -142,6 +147,8 @@ def _ended_by(error: BaseException) -> int:
         return ExitCode.INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return _reader_has_gone()
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        return _nowhere_to_write(error)
     return _bug(error)
 
 
@@ -149,6 +156,15 @@ def _reader_has_gone() -> int:
     """End in peace when nobody reads on (`passthru protocols | head`): that is their right."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ExitCode.OK
+
+
+def _nowhere_to_write(error: OSError) -> int:
+    from compiler.cli.report import print_findings  # noqa: PLC0415
+    from compiler.model.finding import Code, Finding  # noqa: PLC0415
+
+    print_findings([Finding(Code.B701, f"cannot write to standard output: {error.strerror}")])
+    _reader_has_gone()  # what is left in the buffer cannot be written either
+    return ExitCode.INVALID
 
 
 def _bug(error: BaseException) -> int:

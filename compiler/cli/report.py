@@ -70,7 +70,7 @@ def _summary(findings: Sequence[Finding], hidden: int) -> str:
         if number:
             word = "note" if severity is Severity.INFO else severity.word
             counts.append(f"{number} {word}{'s' if number > 1 else ''}")
-    tail = " (-v shows all)" if hidden else ""
+    tail = " (passthru -v shows all)" if hidden else ""
     return ", ".join(counts) + tail
 
 

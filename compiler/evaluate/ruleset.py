@@ -55,12 +55,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """Where a base chain sits; ``type`` is ``filter``, ``nat`` or ``route``."""
+    """Where a base chain sits; ``type`` is ``filter``, ``nat`` or ``route``.
+
+    ``perhaps`` says why the chain may be asleep.
+    """
 
     type: str
     hook: str
     priority: int
     policy: str = "accept"
+    perhaps: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Rules:
     - ``families`` are the address families that the listing is about.
     - ``xtables``: the listing is that of iptables.
     - ``offloads``: a rule moves connections to a flow table, past the forward hook.
+    - ``zoned``: a rule chooses conntrack zones, so answers may be strangers.
     - ``hidden`` says which rules of the router the listing does not hold; what passes these
       rules may be stopped by those.
     - ``links`` and ``networks`` are the interfaces (with ``*``) and the addresses that it names.
@@ -98,6 +103,7 @@ class Rules:
     offloads: bool = False
     xtables: bool = False
     hidden: str = ""
+    zoned: bool = False
     links: frozenset[str] = frozenset()
     networks: frozenset[Network] = frozenset()
 

@@ -56,6 +56,8 @@ class Ruleset(Rules):
     def _travel(self, packet: Packet, *hooks: str) -> Outcome:
         if packet.family not in self.families:
             return unknown(f"there is no listing for {packet.family} packets")
+        if self.zoned and packet.state in ("established", "related"):
+            return unknown("its connection may be in another conntrack zone")
         found = self._explored(lambda choices: Walk(self, packet, choices).travel(hooks))
         if self.hidden and Verdict.PASS in found.possible:
             return unknown(self.hidden, found.steps)
@@ -105,8 +107,8 @@ class Walk(Way):
         for hook in hooks:
             self.hook = hook
             if hook == "forward":
-                self._age()
-                if self._offloaded():
+                move = self._age()
+                if move.kind in _ENDS or self._offloaded():
                     break
             move = self._pass(self._stations(hook))
             if move.kind in _ENDS:
@@ -116,11 +118,21 @@ class Walk(Way):
                 break
         return self._outcome(move)
 
-    def _age(self) -> None:
-        """Count the hop, as ip_forward and ip6_forward do before their hook."""
-        ttl = self.packet.ttl
-        if ttl is not None:
-            self.write("nh", 64 if self.packet.family == "ip" else 56, Value.of(ttl - 1, 8))
+    def _age(self) -> Move:
+        """Count the hop, as ip_forward and ip6_forward do before their hook; the last one ends."""
+        offset = 64 if self.packet.family == "ip" else 56
+        left = self.read("nh", offset, 8)
+        if left is None or self.packet.ttl is None:
+            return GO_ON
+        if left.exact is None:
+            ends = self.choices.holds("a rule sets the hop count to what is not known")
+        else:
+            ends = left.exact <= 1
+            self.write("nh", offset, Value.of(left.exact - 1, 8))
+        if not ends:
+            return GO_ON
+        self.steps += [Step(self.packet.family, "routing", "", "the hop count ends", self.hook)]
+        return Move(Kind.DROP)
 
     def _offloaded(self) -> bool:
         packet = self.packet
@@ -175,6 +187,9 @@ class Walk(Way):
     def base(self, chain: Chain) -> Move:
         """Walk a base chain to its end or its policy."""
         self._path = []
+        asleep = chain.hook.perhaps if chain.hook else ""
+        if asleep and self.choices.holds(asleep):
+            return GO_ON
         move = self._chain(chain, 0)
         self._standing = None
         if move.kind in (Kind.GO_ON, Kind.RETURN) and chain.hook:

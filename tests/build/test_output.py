@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from compiler.build.manifest import NAME
-from compiler.build.output import ASIDE, Output, Written
+from compiler.build.output import ASIDE, Output, Written, _alone
 from compiler.build.swap import swap
 from compiler.errors import OutputError
 from tests.build.support import LINUX, bundles, site
@@ -78,6 +79,7 @@ def test_only_what_changed_is_replaced(tmp_path: Path) -> None:
         (lambda r1: (r1 / "apply.sh").chmod(0o644), "apply.sh has another mode"),
         (lambda r1: (r1 / "notes.txt").write_text("mine"), "notes.txt does not belong here"),
         (lambda r1: (r1 / "apply.sh").write_text(""), "apply.sh differs"),
+        (lambda r1: (r1 / "more").symlink_to("etc"), "more does not belong here"),
     ],
 )
 def test_check_names_what_is_stale_and_a_run_mends_it(tmp_path: Path, harm: Any, said: str) -> None:
@@ -272,3 +274,40 @@ def test_folders_are_swapped_where_the_system_cannot_exchange_them(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other"]
     with pytest.raises(OSError, match="No such file"):
         swap(one, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "hosts", [{"r1": 5}, {"r1": "xy"}, {"../elsewhere": {}}, {"..": {}}, {"": {}}, [], None]
+)
+def test_a_manifest_that_names_what_no_manifest_names_is_not_ours(
+    tmp_path: Path, hosts: Any
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "elsewhere"
+    write(out, HOSTS)
+    (out / "r1").rename(other)
+    data = json.loads((out / NAME).read_bytes()) | {"hosts": hosts}
+    (out / NAME).write_text(json.dumps(data))
+    with pytest.raises(OutputError, match="is not a manifest of passthru"):
+        write(out, HOSTS, prune=True)
+    assert (other / NAME).is_file()
+
+
+def test_a_manifest_without_end_is_not_ours(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / NAME).write_text("[" * 100_000)
+    assert refusal(out, HOSTS)[0] == "B703"
+
+
+def test_runs_into_one_folder_come_one_after_the_other(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, HOSTS)
+    with ThreadPoolExecutor(1) as other:
+        with _alone(out):
+            aside = out / f"{ASIDE}of-this-run"
+            aside.mkdir()
+            waiting = other.submit(write, out, HOSTS, pptp="pass")
+            with pytest.raises(TimeoutError):
+                waiting.result(0.5)
+            assert aside.is_dir(), "the other run has cleaned up while this one writes"
+        assert waiting.result(10).changed == ("r1", "r2")

@@ -274,3 +274,11 @@ def test_a_bug_is_exit_1_and_says_how_to_report_it(
     assert result.code == 1
     assert "X901" in result.err
     assert "report" in result.err
+
+
+@pytest.mark.parametrize(("where", "code"), [(">/dev/full", 3), (">&-", 0)])
+def test_an_output_that_takes_nothing_is_no_bug(where: str, code: int) -> None:
+    command = f"exec {sys.executable} -m compiler schema policy {where}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, "X901" in done.stderr) == (code, False)
+    assert ("error[B701]: cannot write to standard output" in done.stderr) == bool(code)

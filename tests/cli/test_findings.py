@@ -98,7 +98,7 @@ def test_the_same_about_many_hosts_is_said_once_sorted_by_place() -> None:
 def test_how_much_is_said(site: Site) -> None:
     site.write({"policy.yml": "- hosts: all\n  passthrough: {pptp: pass, wireguard: block}\n"})
     assert site.run("validate").codes == ["L601"]
-    assert "1 warning, 1 note (-v shows all)" in site.run("validate").err
+    assert "1 warning, 1 note (passthru -v shows all)" in site.run("validate").err
     assert site.run("-v", "validate").codes == ["L601", "L605"]
     assert site.run("-q", "validate").err == ""
     assert site.run("-q", "validate", "--strict").code == 3

@@ -43,7 +43,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def bastion(fleet: EmbeddedFleet) -> EmbeddedRouter:
-    return fleet.add_bastion("fault-bastion")
+    return fleet.add_bastion()
 
 
 @pytest.fixture

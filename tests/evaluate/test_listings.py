@@ -163,6 +163,100 @@ def test_bridge_tables_are_noted() -> None:
     assert ruleset.forward(PPTP).verdict is Verdict.PASS
 
 
+@pytest.mark.parametrize("family", ["bridge", "netdev", "inet"])
+def test_what_passes_may_end_in_a_chain_that_is_not_looked_at(family: str) -> None:
+    where = {"family": family, "table": "b"}
+    hook = {"type": "filter", "hook": "input" if family == "bridge" else "ingress", "prio": 0}
+    chain = {"chain": {**where, "name": "i", **hook, "policy": "accept"}}
+    rule = {"rule": {**where, "chain": "i", "handle": 1, "expr": [port(443), DROP]}}
+    assert listing(("f", base(), []), extra=[chain]).forward(PPTP).verdict is Verdict.PASS
+    outcome = listing(("f", base(), []), extra=[chain, rule]).forward(PPTP)
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert "chain i" in outcome.because
+    assert listing(("f", base(policy="drop"), []), extra=[chain, rule]).forward(PPTP).verdict.blocks
+
+
+def _chosen(numbers: list[int], *, other: bool = False) -> dict[str, Any]:
+    key = {"payload": {"protocol": "tcp", "field": "dport"}}
+    elements = [[number, "x"] for number in numbers] + ([["*", "x"]] if other else [])
+    return {"map": {"key": key, "data": {"set": elements}}}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        lambda chosen: {"counter": chosen},
+        lambda chosen: {"ct timeout": chosen},
+        lambda chosen: {"dup": {"addr": chosen}},
+        lambda chosen: {"mangle": {"key": {"meta": {"key": "priority"}}, "value": chosen}},
+    ],
+)
+def test_a_key_that_a_map_lacks_breaks_the_rule(statement: Any) -> None:
+    for chosen, verdict in (
+        (_chosen([80, 443]), Verdict.PASS),
+        (_chosen([443, 1723]), Verdict.DROP),
+        (_chosen([443], other=True), Verdict.DROP),
+    ):
+        ruleset = listing(("f", base(), [[statement(chosen), DROP]]))
+        assert ruleset.forward(PPTP).verdict is verdict
+
+
+def test_an_element_with_a_limit_holds_at_times() -> None:
+    element = {"elem": {"val": 1723, **LIMIT}}
+    counted = {"elem": {"val": 1723, "counter": {"packets": 3, "bytes": 5}}}
+    for found, verdict in ((element, Verdict.UNKNOWN), (counted, Verdict.DROP)):
+        name = {"family": "inet", "table": "t", "name": "s", "type": "inet_service"}
+        sets = [{"set": {**name, "elem": [found]}}]
+        ruleset = listing(("f", base(), [[port("@s"), DROP]]), extra=sets)
+        assert ruleset.forward(PPTP).verdict is verdict
+
+
+def test_extension_headers_are_asked_of_ipv6_only() -> None:
+    missing = {"match": {"op": "==", "left": {"exthdr": {"name": "hbh"}}, "right": False}}
+    ruleset = listing(("f", base(), [[missing, DROP]]))
+    assert ruleset.forward(PPTP).verdict is Verdict.PASS
+    six = Packet(ip_address("2001:db8::1"), ip_address("2001:db8::2"), TCP, "br-lan", "wan", 1, 2)
+    assert ruleset.forward(six).verdict is Verdict.DROP
+
+
+def test_a_table_whose_flag_is_misprinted_may_be_asleep() -> None:
+    table = {"table": {"family": "inet", "name": "t", "flags": "t"}}
+    outcome = listing(("f", base(policy="drop"), []), extra=[table]).forward(PPTP)
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert "dormant" in outcome.because
+
+
+ZONE = {"mangle": {"key": {"ct": {"key": "zone"}}, "value": 5}}
+ZONE_SAVED = "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i br-lan -j CT --zone 5\nCOMMIT\n"
+
+
+@pytest.mark.parametrize(
+    "ruleset",
+    [listing(("f", base("prerouting", prio=-300), [[ZONE]])), load_iptables(ZONE_SAVED, None)],
+)
+def test_answers_may_be_strangers_where_rules_choose_zones(ruleset: Ruleset) -> None:
+    assert ruleset.forward(PPTP).verdict is Verdict.PASS
+    answer = Packet(
+        SERVER, CLIENT, TCP, "wan", "br-lan", 1723, 40000, state="established", reply=True
+    )
+    assert ruleset.forward(answer).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("hops", "verdict"), [(1, Verdict.DROP), (2, Verdict.PASS), (64, Verdict.PASS)]
+)
+def test_the_last_hop_ends_a_packet(hops: int, verdict: Verdict) -> None:
+    key = {"payload": {"protocol": "ip", "field": "ttl"}}
+    ruleset = listing(("p", base("prerouting"), [[{"mangle": {"key": key, "value": hops}}]]))
+    assert ruleset.forward(PPTP).verdict is verdict
+
+
+def test_a_policy_that_is_none_is_refused() -> None:
+    with pytest.raises(NativeError) as caught:
+        listing(("f", base(policy=""), []))
+    assert caught.value.findings[0].code is Code.T407
+
+
 WHOLE = json.dumps({"nftables": [{"metainfo": {}}, {"table": {"family": "ip", "name": "x"}}]})
 
 

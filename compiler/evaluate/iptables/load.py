@@ -61,6 +61,7 @@ def load_iptables(v4_text: str | None, v6_text: str | None) -> Ruleset:
         frozenset(families),
         any("FLOWOFFLOAD" in text for text in rules),
         xtables=True,
+        zoned=any("-j CT " in text and " --zone" in text for text in rules),
         links=frozenset(link for text in rules for link in _links(text)),
         networks=frozenset(network for text in rules for network in networks_in(text)),
     )

@@ -18,6 +18,8 @@ from compiler.model.finding import Code, Place
 
 FILE = "nft -j list ruleset"
 _FAMILIES = frozenset({"ip", "ip6", "inet"})
+#: Families whose chains see packets that are routed, before or after the IP hooks.
+_BENEATH = frozenset({"netdev", "bridge"})
 _HOOKS = frozenset({"prerouting", "input", "forward", "output", "postrouting"})
 
 
@@ -70,6 +72,12 @@ class _Listing:
         self._dormant = {
             (e["family"], e["name"]) for e in self._each("table") if "dormant" in e.get("flags", ())
         }
+        # nft 1.0.6 prints the name of the table in the place of its flag.
+        self._misprinted = {
+            (e["family"], e["name"]): f"table {e['name']} may be dormant: nft misprints its flag"
+            for e in self._each("table")
+            if e.get("flags") == e["name"]
+        }
 
     def ruleset(self) -> Ruleset:
         rules: dict[Name, list[Rule]] = {name: [] for name in self._objects.chains}
@@ -91,6 +99,8 @@ class _Listing:
             chains,
             tuple(self._notes()),
             offloads=offloads,
+            hidden=next(self._elsewhere(), ""),
+            zoned=any(map(_zones, self._each("rule"))),
             links=frozenset(links_of(self._entries)),
             networks=frozenset(networks_of([entry for _, entry in self._entries])),
         )
@@ -119,7 +129,20 @@ class _Listing:
         if entry.get("hook") not in _HOOKS or (entry["family"], entry["table"]) in self._dormant:
             return None
         policy = entry.get("policy", "accept")
-        return Hook(entry["type"], entry["hook"], int(entry["prio"]), str(policy))
+        if policy not in ("accept", "drop"):
+            raise ValueError(f"policy {policy}")
+        perhaps = self._misprinted.get((entry["family"], entry["table"]), "")
+        return Hook(entry["type"], entry["hook"], int(entry["prio"]), str(policy), perhaps)
+
+    def _elsewhere(self) -> Iterator[str]:
+        """Give the chains that are not looked at, and that may stop packets all the same."""
+        busy = {_of(e) for word, e in self._entries if word == "rule"}
+        for word, entry in self._entries:
+            other = entry.get("family") in _BENEATH or entry.get("hook") in ("ingress", "egress")
+            if word == "chain" and other and "hook" in entry:
+                stops = entry.get("policy") == "drop" or _name(entry) in busy
+                if stops:
+                    yield f"chain {entry['name']} at hook {entry['hook']} is not looked at"
 
     def _notes(self) -> Iterator[str]:
         for word, entry in self._entries:
@@ -130,6 +153,15 @@ class _Listing:
                 yield f"chain {name} at hook {entry['hook']} is not looked at"
         for family, name in sorted(self._dormant):
             yield f"table {family} {name} is dormant"
+
+
+def _of(rule: dict[str, Any]) -> Name:
+    return str(rule["family"]), str(rule["table"]), str(rule["chain"])
+
+
+def _zones(rule: dict[str, Any]) -> bool:
+    keys = [part["mangle"]["key"] for part in rule["expr"] if "mangle" in part]
+    return {"ct": {"key": "zone"}} in keys
 
 
 def _name(entry: dict[str, Any]) -> Name:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from compiler.evaluate.nft.objects import Scope
 from compiler.evaluate.nft.operand import Operand, operand, operands
 from compiler.evaluate.ruleset import BREAK, GO_ON, Kind, Move
 from compiler.evaluate.statements import Match
-from compiler.evaluate.value import Span, Truth, Value, negated
+from compiler.evaluate.value import Span, Truth, Value, every, negated
 from compiler.evaluate.way import Reader, Way
 
 _PLAIN = {"accept": Kind.ACCEPT, "drop": Kind.DROP, "return": Kind.RETURN, "continue": Kind.GO_ON}
@@ -107,6 +107,28 @@ def verdict_map(inner: Any, scope: Scope) -> VerdictMap:
     return VerdictMap(
         asked, scope.elements(inner["data"], types, lambda item: verdict(item, scope))
     )
+
+
+def found_in(maps: Sequence[Any], scope: Scope) -> Match:
+    """Compile look-ups whose results change no verdict: a key that a map lacks breaks the rule.
+
+    Raises:
+        NotUnderstoodError: a part of one is none that this reader knows.
+    """
+    asked = [operands(each["key"], scope.family) for each in maps]
+    elements: list[Elements[bool]] = [
+        scope.elements(each["data"], [part.type for part in parts], bool)
+        for each, parts in zip(maps, asked, strict=True)
+    ]
+
+    def test(way: Way) -> Truth:
+        read = [read_all(parts, way) for parts in asked]
+        return every(
+            values is not None and some.holds(values)
+            for values, some in zip(read, elements, strict=True)
+        )
+
+    return Match(test)
 
 
 def verdict(data: Any, scope: Scope) -> Move:

@@ -13,6 +13,8 @@ T = TypeVar("T")
 #: Family, table and name.
 Name = tuple[str, str, str]
 _CHANGING = frozenset({"timeout", "dynamic"})
+#: What an element may carry besides its value and nevertheless always matches (not ``limit``).
+_IDLE = frozenset({"val", "comment", "counter", "last"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def _elements(
         key = element[0] if mapped else element
         found = item(element[1] if mapped else element)
         while isinstance(key, dict) and "elem" in key:
+            for word in key["elem"].keys() - _IDLE:
+                changes = changes or f"an element with '{word}' holds at times"
             key = key["elem"]["val"]
         if key == "*":
             other = found

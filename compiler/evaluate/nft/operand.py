@@ -153,7 +153,8 @@ def _fib(inner: Any, family: str) -> Operand:
 def _extension(inner: Any, family: str) -> Operand:
     if "field" in inner:
         return Operand(lambda way: None, c.integer(128))
-    return Operand(lookups.constant(0, 1), c.BOOL)
+    absent = Value.of(0, 1)
+    return Operand(lambda way: absent if way.packet.family == "ip6" else None, c.BOOL)
 
 
 def _tcp_option(inner: Any, family: str) -> Operand:

@@ -8,7 +8,7 @@ from typing import Any
 from compiler.evaluate.nft import constant as c
 from compiler.evaluate.nft.bytes import by_the_packet
 from compiler.evaluate.nft.headers import HEADERS
-from compiler.evaluate.nft.match import match, value, verdict, verdict_map
+from compiler.evaluate.nft.match import found_in, match, value, verdict, verdict_map
 from compiler.evaluate.nft.objects import Scope
 from compiler.evaluate.nft.text import write
 from compiler.evaluate.ruleset import Kind, Move, Statement
@@ -63,8 +63,10 @@ def _unknown_end(reason: str) -> _Compiler:
     return lambda inner, scope: opaque(reason)
 
 
-def _harmless(inner: Any, scope: Scope) -> None:
-    return None
+def _harmless(inner: Any, scope: Scope) -> Statement | None:
+    parts = [inner, *inner.values()] if isinstance(inner, dict) else []
+    maps = [part["map"] for part in parts if isinstance(part, dict) and "map" in part]
+    return found_in(maps, scope) if maps else None
 
 
 def _mangle(inner: Any, scope: Scope) -> Statement | None:
@@ -75,7 +77,7 @@ def _mangle(inner: Any, scope: Scope) -> Statement | None:
     if word == "ct" and name == "mark":
         return SetMark(value(inner["value"], c.MARK, scope), connection=True)
     if word in ("meta", "ct"):
-        return None
+        return _harmless(inner["value"], scope)
     if word == "tcp option":
         return Perhaps("the TCP option to set may be missing")
     if word == "payload" and "protocol" in key:
