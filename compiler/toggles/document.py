@@ -128,8 +128,9 @@ class DocumentForm:
     """Settings in one object behind HTTP.
 
     ``numbers``: the router may give ``1`` where it takes ``"1"``. ``whole``: the object has
-    fields of any kind, more than anybody has listed; those that ``read_only`` matches belong
-    to the router and are not written. ``login`` is how a push logs in; see
+    fields of any kind, more than anybody has listed. Fields that nobody has listed are written as
+    they were read, because firmware may reset what a write leaves out; those that ``read_only``
+    matches belong to the router and are not written. ``login`` is how a push logs in; see
     :class:`compiler.model.target.Procedure`.
     """
 
@@ -164,10 +165,15 @@ class DocumentForm:
             NativeError: not readable, not successful, or a field is missing or of another kind.
         """
         data = self.answered.fields(text)
-        if not self.whole:
-            return self._fields(family, data, (*family.keys, *family.carried))
-        writable = {k: v for k, v in data.items() if not re.match(self.read_only, k)}
-        return {**writable, **self._fields(family, data, family.keys)}
+        listed = family.keys if self.whole else (*family.keys, *family.carried)
+        found: dict[str, Any] = dict(self._fields(family, data, listed))
+        routers = re.compile(self.read_only or "(?!)")
+        more = {k: v for k, v in data.items() if k not in found and not routers.match(k)}
+        return found | {k: v for k, v in more.items() if self._holds(v)}
+
+    def _holds(self, value: Any) -> bool:
+        """Tell whether a write can hold the value: in a form, only text."""
+        return isinstance(value, str) or self.write_request.encoding == "json"
 
     def _fields(
         self, family: Family, data: Mapping[str, Any], names: tuple[str, ...]
@@ -212,7 +218,8 @@ class DocumentForm:
         }
         fill = sorted(name for name, value in fields.items() if value == FROM_READ)
         more = self._more(known=bool(known))
-        asked = dict.fromkeys(fields, "") if self.read_request.asks else {}
+        names = (*family.carried, *family.keys)
+        asked = dict.fromkeys(names, "") if self.read_request.asks else {}
         read = {**_request(self.read_request, asked), "sender": self.sender}
         write = {
             **_request(self.write_request, fields),

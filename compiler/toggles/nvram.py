@@ -5,9 +5,10 @@ key, values over several lines (a line without ``key=`` belongs to the value bef
 line ``size: 65214 bytes (65858 left)`` that belongs to standard error. All of that is read; a text
 that is empty, cut off in a line, or speaks of none of the family's keys is refused.
 
-A key that a listing does not hold is unset only where the listing is known to be whole: it ends
-in the size line. Elsewhere somebody may have filtered or cut it, and the key is not known. The
-read step of our own prints every key, with nothing behind the ``=`` of one that is unset.
+A key that a listing does not hold is unset only where the listing is known to be whole: it ends in
+the size line and has about that size. Elsewhere somebody may have filtered or cut it, and the key
+is not known. The read step of our own prints every key, with nothing behind the ``=`` of one that
+is unset.
 """
 
 from __future__ import annotations
@@ -36,8 +37,12 @@ _COMMIT = f"{_FORGET}\n" + '[ -z "${PASSTHRU_KEEP-}" ] || nvram commit'
 
 _LINE = re.compile(r"([A-Za-z0-9_.:-]+)=(.*)", re.DOTALL)
 #: Escape sequences of terminals: colours and cursor, titles, character sets; and a byte order mark.
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\ufeff")
-_SIZE = re.compile(r"size: \d+ bytes \(\d+ left\)")
+_ANSI = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\ufeff"
+)
+_SIZE = re.compile(r"size: (\d+) bytes \(\d+ left\)")
+#: What `nvram show` counts besides the lines: the header of the store.
+_HEADER_BYTES = 20
 
 
 def is_own(text: str) -> bool:
@@ -109,10 +114,20 @@ def _must_be_clear(found: Mapping[str, str], key: str, value: str, number: int) 
         )
 
 
+def _size(text: str) -> int | None:
+    """Give the number of bytes that the size line at the end of a listing names."""
+    match = _SIZE.fullmatch(clean(text.rstrip().rpartition("\n")[2]).strip())
+    return int(match[1]) if match else None
+
+
 def is_whole(text: str) -> bool:
-    """Tell whether a listing ends in the size line, so that a key it lacks is unset."""
-    last = text.rstrip().rpartition("\n")[2]
-    return _SIZE.fullmatch(clean(last).strip()) is not None
+    """Tell whether a listing ends in the size line and is of such a size: a key it lacks is unset.
+
+    What ``nvram show | grep`` leaves may end in that line too, since a terminal shows both streams;
+    the lines before it are then far less than it says.
+    """
+    said = _size(text)
+    return said is not None and 2 * (len(text.encode()) + _HEADER_BYTES) >= said
 
 
 def _must_be_unset(key: str, text: str) -> None:
@@ -135,9 +150,9 @@ def put(text: str, values: Mapping[str, str]) -> str:
         if match and match[1] in values:
             left.pop(match[1], None)
             if match[2] != values[match[1]]:
-                lines[index] = f"{match[1]}={values[match[1]]}{raw[len(raw.rstrip('\r')) :]}"
+                lines[index] = f"{match[1]}={values[match[1]]}" + raw[len(raw.rstrip("\r")) :]
     ending = "\r" if "\r\n" in text else ""
-    end = max(n for n, line in enumerate(lines) if line.strip()) if is_whole(text) else -1
+    end = max(n for n, line in enumerate(lines) if line.strip()) if _size(text) is not None else -1
     lines[end:end] = [f"{key}={left[key]}{ending}" for key in sorted(left)]
     return "\n".join(lines)
 

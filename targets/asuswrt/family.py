@@ -32,6 +32,12 @@ _FILTER = "RMerl/asuswrt-merlin.ng release/src/router/rc/firewall.c: only the te
 _HELPER = "RMerl/asuswrt-merlin.ng release/src/router/rc/common.c: only the text 0 unloads"
 
 
+#: The firewall's restart leaves nf_pptp alone: that is read at boot and by restart_conntrack, an
+#: event of Merlin's (stock firmware ignores what it does not know). The order is that of a boot.
+_RESTART = (
+    '{ ! grep -q "^nf_pptp=" "$file" || service restart_conntrack; service restart_firewall; }'
+)
+
 #: Keys are committed with the confirmation, so a reboot brings the old ones back by itself; what
 #: is in /jffs is brought back by a script that Merlin runs at boot.
 _INIT = "/jffs/scripts/init-start"
@@ -67,7 +73,7 @@ def _router_mode(intent: Intent, device: Device) -> Iterator[Finding]:
 
 def _form(*, merlin: bool) -> NvramForm:
     return NvramForm(
-        restart="service restart_firewall",
+        restart=_RESTART,
         facts=nvram_facts("productid", "buildno", "sw_mode"),
         template="toggles/file-script.sh.j2" if merlin else "toggles/apply.sh.j2",
         extra_keys=(SCRIPTS_KEY,) if merlin else (),

@@ -89,6 +89,7 @@ CGI = Family(
         login="cgi",
         sender="logs in, seals the body (JSON text) as the firmware asks: sign= and data= lines",
         numbers=True,
+        read_only="p?stack$",
     ),
     capabilities=Capabilities(
         reads=True,

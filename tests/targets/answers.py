@@ -96,7 +96,7 @@ fw_pt_l2tp=1
 fw_pt_rtsp=1
 sw_mode=1
 fw_pt_pppoerelay=0
-size: 65214 bytes (65858 left)
+size: 60 bytes (65476 left)
 """
 #: The rule that our lines in the script hold.
 _RULE = Rule(Family.IPV6, UDP, PortRange(1701, 1701))
@@ -118,7 +118,7 @@ DD_BOARD=Netgear R7000
 ipsec_pass=1
 filter=on
 l2tp_pass=1
-size: 31415 bytes (34121 left)
+size: 60 bytes (65476 left)
 """
 _TOMATO = """\
 nf_rtsp=0
@@ -128,7 +128,7 @@ logger done
 ipsec_pass=3
 nf_pptp=0
 ct_hashsize=2048
-size: 41415 bytes (24121 left)
+size: 60 bytes (65476 left)
 """
 _CLASSIC = """\
 multicast_pass=0
@@ -327,7 +327,7 @@ wan_enable_pptp=1
 forwarding1=My&harr;VPN UDP 500 500 500 500 192.168.1.9 0
 block_KeyWord_DomainList=vpn=0 wan_enable_pptp
 http_passwd=do not print me
-size: 31264 bytes (34272 left)
+size: 60 bytes (65476 left)
 """
 
 ANSWERS = (

@@ -56,7 +56,7 @@ CGI = json.dumps(
 )
 NVRAM = (
     "wan_desc=two\nlines\nfw_pt_pptp=0\nfw_pt_l2tp=1\nfw_pt_ipsec=1\nx=<a>b>\n"
-    "size: 65214 bytes (65858 left)\n"
+    "size: 60 bytes (65476 left)\n"
 )
 START = "#!/bin/sh\nlogger hello\n# no newline at the end\nexit 0"
 #: Words of which a cut nvram-like text must hold one to be read at all.

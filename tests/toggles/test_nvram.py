@@ -14,7 +14,10 @@ KEYS = ("fw_pt_pptp", "fw_pt_l2tp")
 READ = [
     ("fw_pt_pptp=0\n", {"fw_pt_pptp": "0"}),
     ("fw_pt_pptp=0\r\nx=1\r\n", {"fw_pt_pptp": "0", "x": "1"}),
+    ("fw_pt_pptp=0\r\r\n", {"fw_pt_pptp": "0"}),
+    ("\ufefffw_pt_pptp=0\n", {"fw_pt_pptp": "0"}),
     ("\x1b[1;32mfw_pt_pptp=0\x1b[0m\n", {"fw_pt_pptp": "0"}),
+    ("\x1b]0;admin@rt\x07\x1b(B\x1b[mfw_pt_pptp=0\n", {"fw_pt_pptp": "0"}),
     ("ASUSWRT-Merlin RT-AC68U 386.3\n\nfw_pt_pptp=1\n", {"fw_pt_pptp": "1"}),
     ("fw_pt_pptp=1\nsize: 65214 bytes (65858 left)\n", {"fw_pt_pptp": "1"}),
     ("fw_pt_pptp=1\n\nsize: 65214 bytes (65858 left)\r\n\n", {"fw_pt_pptp": "1"}),
@@ -29,6 +32,8 @@ REFUSED = [
     ("fw_pt_pptp=0", "middle of a line"),
     ("x=1\nfw_pt_pp", "middle of a line"),
     ("fw_pt_pptp=0\x00\n", "NUL"),
+    ("fw_pt_pptp=0\x0b\n", "no value"),
+    ("fw_pt_pptp=0\xa0\n", "no value"),
     ("fw_pt_pptp=0\nadmin@RT-AC68U:~# \n", "is no key"),
     ("note=a\nfw_pt_pptp=0\nfw_pt_pptp=1\n", "second, other value"),
 ]

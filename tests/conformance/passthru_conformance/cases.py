@@ -87,7 +87,7 @@ fw_pt_ipsec=1
 nf_pptp=1
 jffs2_scripts=1
 x=<a>b>$(id)
-size: 65214 bytes (65858 left)
+size: 60 bytes (65476 left)
 """
 _SCRIPTED = f"{_NVRAM}@/jffs/scripts/firewall-start\n#!/bin/sh\nlogger hello\nexit 0\n"
 _JNAP = """{"result":"OK","output":{"isIPv4FirewallEnabled":true, "isIPv6FirewallEnabled":true,

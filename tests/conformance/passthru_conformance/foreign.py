@@ -13,7 +13,7 @@ block_multicast=1
 pptp_pass=0
 l2tp_pass=1
 ipsec_pass=1
-size: 31415 bytes (34121 left)
+size: 60 bytes (65476 left)
 @rc_firewall
 # own rules
 iptables -I INPUT -p icmp -j DROP; exit 0

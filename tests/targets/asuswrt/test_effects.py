@@ -38,7 +38,7 @@ TEXTS = {"0": "0", "1": "1", "": "1", "2": "1", "00": "1", " 0": "1", "off": "1"
 def test_every_value_does_what_is_documented(key: str, text: str | None) -> None:
     listing = {**OPEN, key: text}
     native = "".join(f"{k}={v}\n" for k, v in listing.items() if v is not None)
-    settings = TARGET.parse(f"{native}size: 65214 bytes (65858 left)\n", ROUTER)
+    settings = TARGET.parse(f"{native}size: 60 bytes (65476 left)\n", ROUTER)
     blocks = text == "0"
     for flows in FLOWS.values():
         for flow in flows:
@@ -226,3 +226,18 @@ def test_rules_of_firewall_start_hold_for_every_wan() -> None:
 def test_the_mode_of_two_wans_is_checked() -> None:
     (finding,) = TARGET.check(two_wans(wans_mode="balance"))
     assert (finding.code.name, "'lb' or 'fo' or 'fb'" in finding.message) == ("T404", True)
+
+
+@pytest.mark.parametrize("line", [" fw_pt_pptp=0", "admin@rt:/# fw_pt_pptp=0", "x\bfw_pt_pptp=0"])
+def test_a_key_in_an_unclear_line_is_not_unset(line: str) -> None:
+    with pytest.raises(NativeError, match="does not begin with a key"):
+        TARGET.parse(f"{line}\nfw_pt_l2tp=0\nsize: 60 bytes (65476 left)\n", ROUTER)
+
+
+def test_what_grep_leaves_is_not_whole() -> None:
+    """The size line belongs to standard error, so it stands below a filtered listing too."""
+    text = "fw_pt_ipsec=0\nsize: 65214 bytes (65858 left)\n"
+    assert TARGET.parse(text, ROUTER).toggles.as_dict() == {"fw_pt_ipsec": "0"}
+    assert TARGET.merge(TARGET.settings(block("pptp"), ROUTER), text, ROUTER) == (
+        "fw_pt_ipsec=0\nfw_pt_pptp=0\nsize: 65214 bytes (65858 left)\n"
+    )

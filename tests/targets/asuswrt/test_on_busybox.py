@@ -110,6 +110,14 @@ def test_only_what_differs_is_set_and_committed_once(router: Router) -> None:
     assert router.run("sh ./apply.sh --verify").returncode == 0
 
 
+def test_the_helper_takes_a_restart_of_its_own(router: Router) -> None:
+    """The firewall's restart does not read nf_pptp; the order is that of a boot."""
+    fill(router, {"fw_pt_pptp": "1", "nf_pptp": "0"})
+    router.put(STOCK, let("pptp"))
+    assert router.run("sh ./apply.sh").returncode == 0
+    assert router.log()[-2:] == ["service restart_conntrack", "service restart_firewall"]
+
+
 def test_a_refusing_nvram_is_an_error(router: Router) -> None:
     fill(router, {"refuses": ""})
     router.put(STOCK, block("pptp"))

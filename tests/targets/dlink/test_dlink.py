@@ -108,6 +108,14 @@ def test_there_is_no_l2tp_switch_in_hnap_and_xmldb() -> None:
         assert ("D501", "l2tp", ("l2tp.all",)) in deviations(block("l2tp"), router)
 
 
+def test_a_field_that_nobody_has_listed_is_not_reset() -> None:
+    answer = ANSWER.replace("<ALGSIP>", "<SPIIPv6>true</SPIIPv6><ALGSIP>")
+    router = device("dlink", observed=answer)
+    bundle = TARGET.render(TARGET.settings(block("pptp"), router), router)
+    text = next(f for f in bundle.files if f.path == "write.xml").content.decode()
+    assert "<SPIIPv6>true</SPIIPv6>" in text
+
+
 def test_an_answer_makes_the_write_whole() -> None:
     router = device("dlink", observed=ANSWER)
     assert TARGET.check(router) == []

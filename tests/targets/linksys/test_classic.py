@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from compiler.errors import NativeError
 from compiler.model.effect import HelperState, Verdict
 from compiler.model.judge import compare, probes
 from compiler.model.protocol import Family
@@ -20,7 +21,7 @@ OPEN = {"ipsec_pass": "1", "pptp_pass": "1", "l2tp_pass": "1", "filter": "on"}
 
 #: (router, key, value): the flows that do not pass, in IPv4.
 TABLE: list[tuple[Any, str, str, dict[str, Verdict]]] = [
-    *((LATE, key, value, {}) for key in OPEN for value in ("1", "on", "") if key != "filter"),
+    *((LATE, key, value, {}) for key in OPEN for value in ("1", "") if key != "filter"),
     (LATE, "pptp_pass", "0", {"pptp.control": DROP}),
     (LATE, "l2tp_pass", "0", {"l2tp.all": DROP}),
     (LATE, "ipsec_pass", "0", {"ipsec.ike": DROP, "ipsec.esp": DROP, "ipsec.ah": DROP}),
@@ -62,3 +63,14 @@ def test_a_block_is_an_instruction_and_needs_the_firewall() -> None:
         ("D501", ("ipsec.natt",)),
         ("D501", ("pptp.data",)),
     }
+
+
+@pytest.mark.parametrize("line", ["pptp_pass = 0", "pptp_pass\t0 ", "\x1b]0;x\x07pptp_pass= 0\r\r"])
+def test_a_listing_may_be_written_by_a_person(line: str) -> None:
+    assert TARGET.parse(f"{line}\n", LATE).as_dict() == {"pptp_pass": "0"}
+
+
+@pytest.mark.parametrize("value", ["Disable", "'0'", "0 (off)", "0 l2tp_pass=0", "on"])
+def test_words_of_a_person_are_no_values(value: str) -> None:
+    with pytest.raises(NativeError, match="meaning is not known"):
+        TARGET.parse(f"pptp_pass={value}\n", LATE)

@@ -85,6 +85,14 @@ def test_with_an_answer_the_document_is_complete() -> None:
     assert write["body"] == {**FIELDS, "blockPPTP": True}
 
 
+def test_fields_that_nobody_has_listed_are_written_as_they_were_read() -> None:
+    answer = ANSWER.replace('"blockPPTP"', '"blockSSL": {"a": 1}, "blockPPTP"')
+    router = device("linksys", observed=answer)
+    bundle = TARGET.render(TARGET.settings(block("pptp"), router), router)
+    body = json.loads(bundle.native_text)["body"]
+    assert body == {**FIELDS, "blockPPTP": True, "blockSSL": {"a": 1}}
+
+
 def test_merge_changes_one_word() -> None:
     settings = TARGET.settings(block("pptp"), ROUTER)
     merged = TARGET.merge(settings, ANSWER, ROUTER)

@@ -89,7 +89,7 @@ LISTING = f"{KNOWN}forwarding1={FIRST}\nforwarding2={SECOND}\n@/opt/scripts/fire
         LISTING.replace("\n", "\r\n"),
         f"\ufeff{LISTING}",
         f"\nBusyBox v1.4.2 built-in shell (ash)\n\n{LISTING}",
-        LISTING.replace("@/opt/scripts/firewall-start.sh\n", "size: 31264 bytes (34272 left)\n"),
+        LISTING.replace("@/opt/scripts/firewall-start.sh\n", "size: 60 bytes (65476 left)\n"),
     ],
 )
 def test_a_listing_says_who_gets_in(text: str) -> None:
@@ -121,7 +121,7 @@ def outbound(text: str, router: Device | None) -> set[Verdict]:
 
 
 def test_a_listing_without_the_script_leaves_it_open_what_the_script_does() -> None:
-    whole = f"{KNOWN}GUI_Region=English\nsize: 31264 bytes (34272 left)\n"
+    whole = f"{KNOWN}GUI_Region=English\nsize: 60 bytes (65476 left)\n"
     assert outbound(whole, device("netgear", FACTS)) == {Verdict.UNKNOWN}
     assert outbound(whole, None) == {Verdict.UNKNOWN}
     stock = {**FACTS, "firmware": "stock"}

@@ -164,7 +164,7 @@ def test_stock_firmware_stays_advice() -> None:
 
 def test_a_whole_listing_without_the_keys_is_the_factory_state() -> None:
     """A router whose owner never touched the switches has no such keys."""
-    whole = "GUI_Region=English\nwan_ifname=brwan\nsize: 31264 bytes (34272 left)\n"
+    whole = "GUI_Region=English\nwan_ifname=brwan\nsize: 60 bytes (65476 left)\n"
     assert read(whole, KEYS).toggles.as_dict() == dict.fromkeys(DROPS, "1")
     part = whole.partition("size")[0]
     assert read(part, KEYS).toggles.as_dict() == {}

@@ -93,8 +93,17 @@ def test_luci_requests() -> None:
     assert read["body"] == {"operation": "read"}
 
 
+def test_a_form_holds_text_and_no_more() -> None:
+    answer = LUCI_ANSWER.replace('"pptp"', '"new": "on", "odd": {"a": 1}, "pptp"')
+    router = device("tplink", observed=answer)
+    bundle = TARGET.render(TARGET.settings(block("l2tp"), router), router)
+    body = json.loads(bundle.native_text)["body"]
+    assert body == {"operation": "write", **LUCI_DATA, "l2tp": "off", "new": "on"}
+
+
 def test_cgi_requests() -> None:
-    router = device("tplink", {"flavour": "cgi"}, observed=CGI_ANSWER)
+    answer = CGI_ANSWER.replace('"l2tpAlg"', '"stack": "1,0,0,0,0,0", "l2tpAlg"')
+    router = device("tplink", {"flavour": "cgi"}, observed=answer)
     bundle = TARGET.render(TARGET.settings(block("l2tp"), router), router)
     write = json.loads(bundle.native_text)
     stack = {"stack": "0,0,0,0,0,0", "pstack": "0,0,0,0,0,0"}
