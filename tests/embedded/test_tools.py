@@ -218,9 +218,12 @@ def test_service_returns_before_the_firewall_is_new(asus: EmbeddedRouter) -> Non
     assert asus.run("service restart_nothing").status == 0
 
 
-def test_nf_pptp_0_unloads_the_helper(asus: EmbeddedRouter) -> None:
+def test_nf_pptp_0_unloads_the_helper_with_connection_tracking(asus: EmbeddedRouter) -> None:
     assert "nf_nat_pptp" in asus.run("lsmod").stdout
-    asus.run("nvram set nf_pptp=0; service restart_firewall")
+    asus.run("nvram set nf_pptp=0; nvram set fw_pt_pptp=0; service restart_firewall")
+    assert until(lambda: "-p gre -j DROP" in asus.run("iptables -S NSFW").stdout)
+    assert "nf_nat_pptp" in asus.run("lsmod").stdout, "the firewall leaves the helpers alone"
+    asus.run("service restart_conntrack")
     assert until(lambda: "nf_nat_pptp" not in asus.run("lsmod").stdout)
 
 

@@ -1,5 +1,4 @@
 # The firewall of ASUS from nvram: chain NSFW, IPv4 alone; any value but "0" passes.
-off() { [ -f "$E/ram/nvram/$1" ] && { read -r value < "$E/ram/nvram/$1" || :; } && [ "$value" = 0 ]; }
 drop() { nsfw="-A NSFW -i br0 -o eth0 -p $1 -j DROP
 $nsfw"; }
 nsfw=
@@ -14,10 +13,6 @@ if off fw_pt_ipsec; then
 	drop esp
 	drop ah
 fi
-for module in nf_conntrack_pptp nf_nat_pptp; do
-	if off nf_pptp; then rmdir "$R/sys/module/$module" 2> /dev/null
-	elif grep -q -x "$module" "$E/control/modules"; then mkdir -p "$R/sys/module/$module"; fi
-done
 rm -f "$E/ram"/iptables.* "$E/ram"/ip6tables.*
 cat > "$E/ram/iptables.filter" << RULES
 -P INPUT ACCEPT

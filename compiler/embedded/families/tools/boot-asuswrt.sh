@@ -5,4 +5,4 @@ if [ "$(key jffs2_scripts)" = 1 ]; then
 	run "$R/jffs/scripts/init-start"
 	run "$R/jffs/scripts/services-start"
 fi
-"$R/rom/sbin/service" start_firewall_now
+"$R/rom/sbin/service" boot
