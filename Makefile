@@ -9,7 +9,7 @@ TOOLS := nft:nftables busybox:busybox ip:iproute2 unshare:util-linux nsenter:uti
 # For the tier vpn of the proof; its daemons are unpacked for its guest, and not installed.
 VPN_TOOLS := qemu-system-x86_64:qemu-system-x86 openvpn:openvpn wg:wireguard-tools \
 	wireguard-go:wireguard-go modprobe:kmod
-PYTEST_JOBS ?= 2
+PYTEST_JOBS ?= 3
 
 .PHONY: help demo test test-fleet check format matrix bench wheel tools vpn-tools html-tools clean
 help:

@@ -56,7 +56,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def bastion(fleet: EmbeddedFleet) -> EmbeddedRouter:
-    return fleet.add_bastion("web-bastion")
+    return fleet.add_bastion()
 
 
 @pytest.fixture
