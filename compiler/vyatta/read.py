@@ -17,6 +17,7 @@ Path = tuple[str, ...]
 
 #: What terminals add: colours and cursor movements (ECMA-48), and the erasing of a pager's prompt.
 _TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|[\r\x08\x07]")
+_CUT = "the text ends in the middle of a line: it is cut off, or lacks only its last newline"
 _COMMAND = re.compile(r"\s*(set|delete)\s+\S")
 #: ``vyos@router:~$``, ``admin@router#`` and the ``[edit]`` line of a configuration session.
 _PROMPT = re.compile(r"\s*(?:[\w.-]+@[\w.-]+(?::[^\s$#]*)?\s*[$#](?:\s.*)?|\[edit[^\]]*\]\s*)")
@@ -50,7 +51,7 @@ def read(text: str, file: str) -> tuple[Command, ...]:
     lines = [_TERMINAL.sub("", line) for line in text.split("\n")]
     form = next((form for line in lines if (form := _form(line))), "")
     if form == "commands" and not _is_silent(lines[-1]):
-        raise fail(file, len(lines) - 1, "the text ends in the middle of a line: it is cut off")
+        raise fail(file, len(lines) - 1, _CUT)
     if form == "commands":
         return tuple(_commands(lines, file))
     if form == "tree":

@@ -39,6 +39,7 @@ _ESCAPES = {
     "a": "\a", "b": "\b", "f": "\f", "v": "\v",
 }  # fmt: skip
 _ESCAPE = re.compile(r"\\(?:([0-9A-F]{2})|\r?\n[ \t]*|(.))", re.DOTALL)
+_CUT = "the text ends in the middle of a line: it is cut off, or lacks only its last newline"
 _HINT = "`/export` on the router, all of it, e.g. by `/export file=NAME`"
 
 
@@ -110,7 +111,7 @@ def read(text: str, file: str) -> tuple[Command, ...]:
         raise fail(file, 0, "there is no RouterOS script or export in this text")
     last = _TERMINAL.sub("", lines[-1]).strip()
     if last and not last.startswith("#") and not _PROMPT.match(last):
-        raise fail(file, len(lines) - 1, "the text ends in the middle of a line: it is cut off")
+        raise fail(file, len(lines) - 1, _CUT)
     found = tuple(_commands(lines, start, file))
     if not found and not any(_TERMINAL.sub("", line).lstrip().startswith("#") for line in lines):
         raise fail(file, start, "there is no command of RouterOS in this text")
