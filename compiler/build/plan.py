@@ -132,8 +132,8 @@ def _likeness(router: Router) -> tuple[object, ...]:
 
 
 def _in_mode(note: Finding, mode: OnDeviation) -> Finding:
-    """Treat what a target cannot express as the policy treats deviations."""
-    if note.code is Code.T406 and mode is OnDeviation.FAIL:
+    """Treat as the policy treats deviations what a target cannot express, or only at a cost."""
+    if note.code in (Code.T406, Code.T409) and mode is OnDeviation.FAIL:
         return replace(note, severity=Severity.ERROR)
     return note
 

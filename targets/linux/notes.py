@@ -74,7 +74,7 @@ def _slow(intent: Intent, device: Device) -> Iterator[Finding]:
             Severity.WARNING,
             claims[0].decision.origin.place,
             "signatures that differ in one field and ask for nothing else need one rule; "
-            "or give the protocols ports of their own",
+            "give the protocols ports of their own, or accept the cost with `on_deviation: warn`",
             device.name,
         )
 

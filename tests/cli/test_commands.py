@@ -282,3 +282,25 @@ def test_an_output_that_takes_nothing_is_no_bug(where: str, code: int) -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, "X901" in done.stderr) == (code, False)
     assert ("error[B701]: cannot write to standard output" in done.stderr) == bool(code)
+
+
+@pytest.mark.parametrize(("more", "code", "word"), [("", 3, "error"), ("warn", 0, "warning")])
+def test_signatures_that_slow_the_router_need_consent(
+    site: Site, more: str, code: int, word: str
+) -> None:
+    flows = "flows: {main: {layer4: udp, ports: [7777], signature: {bytes: [%s]}}}"
+    one, other = flows % '{at: 0, value: "01"}', flows % '{at: 4, value: "0003", mask: "00ff"}'
+    site.write(
+        {
+            "protocols.yml": "protocols:\n"
+            "  own: {title: Own, flows: {all: {layer4: udp, ports: [7778]}}}\n"
+            f"  own-a: {{title: A, part_of: own, {one}}}\n"
+            f"  own-b: {{title: B, part_of: own, {other}}}\n",
+            "policy.yml": "- hosts: all\n  passthrough:\n    own-a: pass\n"
+            "    own-b: {action: block, collateral: accept}\n",
+        }
+    )
+    result = site.run("compile", "--out", "out", *(["--on-deviation", more] if more else []))
+    assert result.code == code
+    assert f"{word}[T409]" in result.err
+    assert "udp/7777 meet up to 7 rules" in result.err
