@@ -1,10 +1,10 @@
 """Linux with nftables: the reference NAT target, as a whole gateway or as an overlay.
 
 README.md holds the facts this target builds on, with their sources. Reading order:
-:mod:`targets.linux.nft` (the settings), ``claims``, ``zones``, ``where``, ``shortcut``, ``early``,
-``branches``, ``new``, ``nat`` and ``solve`` (intent to settings), ``render``, ``reader``,
-``statements`` and ``parse``, ``walk`` and ``effects`` (settings to effects), ``notes``,
-``procedure``.
+:mod:`targets.linux.nft` (the settings), ``claims``, ``zones``, ``where``, ``shortcut``,
+``flowmaps``, ``bypass``, ``branches``, ``new``, ``nat`` and ``solve`` (intent to settings),
+``render``, ``reader``, ``statements`` and ``parse``, ``walk`` and ``effects`` (settings to
+effects), ``notes``, ``procedure``.
 
 What a command does not need is not imported: `validate` only asks for :meth:`LinuxTarget.check`.
 """

@@ -1,7 +1,7 @@
 """What is looked up before the established rule: verdict maps, and the chains behind them.
 
 The maps hold only packets that some decision drops somewhere (in a strict gateway also those of
-limited passes), so that a block cuts tunnels that are up. Others leave before: see ``early``.
+limited passes), so that a block cuts tunnels that are up. Others go around: see ``bypass``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from compiler.model.intent import Action, Exposure, Intent
 from compiler.model.protocol import UDP, Family, Signature
 from targets.linux import nft
+from targets.linux.bypass import Branching, Bypass, bypass, exact
 from targets.linux.canonical import layer4_label
 from targets.linux.claims import Claim, Segment, segments
-from targets.linux.early import Branching, WayOut, exact, way_out
-from targets.linux.flowmaps import FlowMaps, Way, flow_maps
+from targets.linux.flowmaps import Branch, FlowMaps, flow_maps
 from targets.linux.matches import (
     ACCEPT,
     DROP,
@@ -42,40 +42,28 @@ class Branches:
     strict: bool
     chains: dict[str, nft.Chain] = field(default_factory=dict)
     held: dict[str, nft.Set] = field(default_factory=dict)
-    ways: list[Way] = field(default_factory=list)
-    looked_up: FlowMaps = field(default_factory=FlowMaps)
+    flow_maps: FlowMaps = field(default_factory=FlowMaps)
     passed: list[Segment] = field(default_factory=list)
     logged: list[tuple[Claim, Segment]] = field(default_factory=list)
     shortcuts: Shortcuts = field(default_factory=Shortcuts)
     branching: list[Branching] = field(default_factory=list)
-    early: WayOut | None = None
+    bypass: Bypass | None = None
     exact: bool = False
 
     def sort(self) -> None:
         """Place every segment of the intent."""
         for segment in segments(self.intent):
             self._place(segment)
-        self.early = way_out(self.branching)
-        self.exact = not self.early and exact(self.branching)
-        for segment, rules in self.branching:
-            self._branch(segment, rules)
-        self.looked_up = flow_maps(self.ways, exact=self.exact)
-
-    def rules(self) -> Iterator[nft.Rule]:
-        """Give the rules at the top of the forward chain."""
-        if self.early:
-            yield self.early.rule
-        yield from self.looked_up.rules
-
-    def maps(self) -> Iterator[nft.VerdictMap]:
-        """Give the maps that lead to the chains."""
-        yield from self.looked_up.maps
+        self.bypass = bypass(self.branching)
+        self.exact = not self.bypass and exact(self.branching)
+        branches = [self._branch(segment, rules) for segment, rules in self.branching]
+        self.flow_maps = flow_maps(branches, exact=self.exact)
 
     def sets(self) -> Iterator[nft.Set]:
-        """Give the sets of connections that are held, and of what shortcuts and the way out ask."""
+        """Give the sets of connections that are held, and of what shortcuts and look-ups ask."""
         yield from self.held.values()
         yield from self.shortcuts.made.values()
-        yield from self.early.sets if self.early else ()
+        yield from self.bypass.sets if self.bypass else self.flow_maps.sets
 
     def _place(self, segment: Segment) -> None:
         """Note that a segment needs a chain, or that it passes as it is."""
@@ -91,9 +79,9 @@ class Branches:
             self.passed.append(segment)
         self.logged.extend((claim, segment) for claim in passing if claim.decision.log)
 
-    def _branch(self, segment: Segment, rules: Mapping[Signature | None, nft.Rules]) -> None:
+    def _branch(self, segment: Segment, rules: Mapping[Signature | None, nft.Rules]) -> Branch:
         out, back = (nft.Verdict("jump", name) for name in self._chains(segment, rules))
-        self.ways.append(Way(segment, out, back))
+        return Branch(segment, out, back)
 
     def _chains(
         self, segment: Segment, rules: Mapping[Signature | None, nft.Rules]
@@ -124,13 +112,13 @@ class Branches:
         """Let established traffic out early, where the chain alone would cost it too much.
 
         Three rules are the limit: the map's, the one of the signatures, one more.
-        Behind a way out or the map of what has ports, that one more is the first of the chain.
+        Behind a bypass or the map of what has ports, that one more is the first of the chain.
         """
         unless: nft.Rule = ()
         if _holds_connections(segment):
             held = self._held(segment.family)
             unless = (nft.Match(_ends(segment.family)[0], (), held, negated=True),)
-        second = bool(self.early) or (self.exact and segment.portless)
+        second = bool(self.bypass) or (self.exact and segment.portless)
         first = second or len(rules) > 1
         after = self.exact and not segment.portless
         bodies: dict[Signature | None, nft.Rules] = {}

@@ -3,11 +3,12 @@
 A flow is told by its direction, family, protocol and the server's port. There are two forms:
 
 - one map of ranges (``flows_``): one rule for whatever flow, and a look-up that costs a packet as
-  much as sixty plain rules. It stands behind the way out (:mod:`targets.linux.early`), so few
+  much as sixty plain rules. It stands behind the bypass (:mod:`targets.linux.bypass`), so few
   packets pay.
 - two maps of exact keys (``flows_`` and ``portless_``): two rules and two cheap look-ups, where
-  every packet has to pay. The port is conntrack's of who answers: the destination of packets that
-  go out, the source of replies, the same before and after masquerading.
+  every packet meets them; those of other ports and protocols leave each rule at its first words.
+  The port is conntrack's of who answers: the destination of packets that go out, the source of
+  replies, the same before and after masquerading.
 
 Either way a packet is in a chain after the second rule at most.
 """
@@ -21,16 +22,17 @@ from targets.linux import nft
 from targets.linux.canonical import canonical_list, element_order, layer4_word
 from targets.linux.claims import ANY_PORT, Segment
 
-FLOWS, PORTLESS = "flows_", "portless_"
+FLOWS, PORTLESS, _PORTS = "flows_", "portless_", "ports_"
 _HEAD, _HEAD_TYPES = "ct direction . meta nfproto . meta l4proto", "ct_dir . nf_proto . inet_proto"
+_SERVER_PORT = "ct reply proto-src"
 RANGES_KEY = f"{_HEAD} . th dport . th sport"
-EXACT_KEY = f"{_HEAD} . ct reply proto-src"
+EXACT_KEY = f"{_HEAD} . {_SERVER_PORT}"
 #: The key of an element, and where it leads.
 _Element = tuple[str, nft.Verdict]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Branch:
     """A segment, and where its packets go: those of its connections' opener, and the answers."""
 
     segment: Segment
@@ -45,52 +47,67 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class FlowMaps:
-    """The rules that look packets up, in their order, and the maps."""
+    """The rules that look packets up, in their order, the maps, and the sets that they ask."""
 
     rules: tuple[nft.Rule, ...] = ()
     maps: tuple[nft.VerdictMap, ...] = ()
+    sets: tuple[nft.Set, ...] = ()
 
 
-def flow_maps(ways: Sequence[Way], *, exact: bool) -> FlowMaps:
-    """Make the maps for some ways; ``exact`` ones hold no ranges of ports."""
-    if not ways:
+def flow_maps(branches: Sequence[Branch], *, exact: bool) -> FlowMaps:
+    """Make the maps for some branches; ``exact`` ones hold no ranges of ports."""
+    if not branches:
         return FlowMaps()
     if exact:
-        ported = [way for way in ways if not way.segment.portless]
-        return _exact(ported, [way for way in ways if way.segment.portless])
+        return _exact(branches)
     types = f"{_HEAD_TYPES} . inet_service . inet_service"
     return FlowMaps(
-        ((nft.Lookup(RANGES_KEY, FLOWS),),), (_map(FLOWS, types, _ranges(ways), interval=True),)
+        ((nft.Lookup(RANGES_KEY, FLOWS),),), (_map(FLOWS, types, _ranges(branches), interval=True),)
     )
 
 
-def _ranges(ways: Sequence[Way]) -> Iterator[_Element]:
-    for way in ways:
-        ports = way.segment.ports
-        yield f"original . {way.head} . {ports} . {ANY_PORT}", way.out
-        yield f"reply . {way.head} . {ANY_PORT} . {ports}", way.back
+def server_ports(segments: Sequence[Segment]) -> nft.Set | None:
+    """Make the set of the ports that tell flows; nothing where no segment has ports."""
+    ports = canonical_list("th dport", (str(s.ports) for s in segments if not s.portless))
+    if not ports:
+        return None
+    return nft.Set(_PORTS, "th dport", ports, interval=any("-" in word for word in ports))
 
 
-def _exact(ported: Sequence[Way], portless: Sequence[Way]) -> FlowMaps:
+def _ranges(branches: Sequence[Branch]) -> Iterator[_Element]:
+    for branch in branches:
+        ports = branch.segment.ports
+        yield f"original . {branch.head} . {ports} . {ANY_PORT}", branch.out
+        yield f"reply . {branch.head} . {ANY_PORT} . {ports}", branch.back
+
+
+def _exact(branches: Sequence[Branch]) -> FlowMaps:
     """Make two maps; nft knows the type of conntrack's port only behind a match of protocols."""
     rules: list[nft.Rule] = []
     maps: list[nft.VerdictMap] = []
-    if ported:
-        words = {layer4_word(way.segment.layer4) for way in ported}
-        protocols = nft.Match("meta l4proto", canonical_list("meta l4proto", words))
-        rules.append((protocols, nft.Lookup(EXACT_KEY, FLOWS)))
-        elements = _both_ways(ported, [f" . {way.segment.ports}" for way in ported])
-        maps.append(_map(FLOWS, f"{_HEAD_TYPES} . inet_service", elements))
+    ported = [branch for branch in branches if not branch.segment.portless]
+    portless = [branch for branch in branches if branch.segment.portless]
+    ports = server_ports([branch.segment for branch in ported])
+    if ports:
+        asked = (_protocols(ported), nft.Match(_SERVER_PORT, (), ports.name))
+        rules.append((*asked, nft.Lookup(EXACT_KEY, FLOWS)))
+        maps.append(_map(FLOWS, f"{_HEAD_TYPES} . inet_service", _both_ways(ported)))
     if portless:
-        rules.append((nft.Lookup(_HEAD, PORTLESS),))
-        maps.append(_map(PORTLESS, _HEAD_TYPES, _both_ways(portless, [""] * len(portless))))
-    return FlowMaps(tuple(rules), tuple(maps))
+        rules.append((_protocols(portless), nft.Lookup(_HEAD, PORTLESS)))
+        maps.append(_map(PORTLESS, _HEAD_TYPES, _both_ways(portless)))
+    return FlowMaps(tuple(rules), tuple(maps), (ports,) if ports else ())
 
 
-def _both_ways(ways: Sequence[Way], ends: Sequence[str]) -> Iterator[_Element]:
-    for way, end in zip(ways, ends, strict=True):
-        yield f"original . {way.head}{end}", way.out
-        yield f"reply . {way.head}{end}", way.back
+def _protocols(branches: Sequence[Branch]) -> nft.Match:
+    words = {layer4_word(branch.segment.layer4) for branch in branches}
+    return nft.Match("meta l4proto", canonical_list("meta l4proto", words))
+
+
+def _both_ways(branches: Sequence[Branch]) -> Iterator[_Element]:
+    for branch in branches:
+        port = "" if branch.segment.portless else f" . {branch.segment.ports}"
+        yield f"original . {branch.head}{port}", branch.out
+        yield f"reply . {branch.head}{port}", branch.back
 
 
 def _map(

@@ -46,11 +46,6 @@ def family_match(family: Family) -> nft.Match:
     return nft.Match("meta nfproto", (str(family),))
 
 
-def layer4_match(layer4: int) -> nft.Match:
-    """Match an IP protocol, whatever its ports."""
-    return nft.Match("meta l4proto", (layer4_word(layer4),))
-
-
 def flow_match(flow: Flow) -> nft.Match:
     """Match the packets that open a flow: by protocol, and by destination port if it has ports."""
     return ports_match(flow.layer4, flow.ports)
@@ -59,7 +54,7 @@ def flow_match(flow: Flow) -> nft.Match:
 def ports_match(layer4: int, ports: tuple[PortRange, ...]) -> nft.Match:
     """Match a protocol, and the destination ports where it has any."""
     if layer4 not in PORTED or not ports:
-        return layer4_match(layer4)
+        return nft.Match("meta l4proto", (layer4_word(layer4),))
     key = f"{layer4_name(layer4)} dport"
     return nft.Match(key, canonical_list(key, map(str, ports)))
 

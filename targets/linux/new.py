@@ -106,14 +106,14 @@ class NewTraffic:
         if within:
             yield (nft.Match(OUT_KEY, (), within), ACCEPT)
         device = self.where.device
+        out = (
+            nft.Match("iifname", devices_of(device.lan_zones)),
+            nft.Match("oifname", devices_of(device.wan_zones)),
+        )
         if not self.options.forward_drop:
-            out = self.where.pairs.new("lan_wan_", device.lan_zones, device.wan_zones)
-            yield (nft.Match(OUT_KEY, (), out), ACCEPT)
-            return
-        if self._passed():
-            out = self.where.pairs.new("lan_wan_", device.lan_zones, device.wan_zones)
-            outgoing = nft.Match(OUT_KEY, (), out)
-            yield (outgoing, nft.Lookup(PASSED_KEY, PASSED_MAP))
+            yield (*out, ACCEPT)
+        elif self._passed():
+            yield (*out, nft.Lookup(PASSED_KEY, PASSED_MAP))
 
     def _passed(self) -> list[Segment]:
         """Give what a strict gateway passes everywhere; others need no list."""

@@ -62,7 +62,7 @@ def _slow(intent: Intent, device: Device) -> Iterator[Finding]:
         looks = len(dispatch([(marks, "") for marks in seen]))
         if looks < 2 or str(segment.ports) in reported:
             continue
-        below = len(tuple(branches.rules()))  # the map's rule, met already, or the established one
+        below = len(branches.flow_maps.rules)  # the map's rule, met already, or the established one
         most = 1 + looks + max(_met(part, below) for part in rules.values())
         reported.add(str(segment.ports))
         claims = [claim for claim in segment.claims if claim.signature]

@@ -2,12 +2,14 @@
 
 The shape, each part of it seen with real packets (see README.md):
 
-- forward, first: established traffic that the verdict map cannot hold leaves.
+- forward, first: ordinary packets, which the verdict map cannot hold, go to the chain of their own
+  (``ordinary_``).
 - forward, second: one verdict map, by destination port of packets that go out and by source port of
   replies. It holds only flows that are blocked somewhere, so a block also cuts tunnels that are
   up.
-- forward, next: established and related traffic leaves.
-- then what is new: exposures, signatures, LAN to WAN.
+- forward, next: established and related traffic leaves; the rest is ordinary now.
+- ordinary: established and related traffic leaves; then what is new: exposures, signatures, LAN to
+  WAN. Where nothing goes around the map, these rules stand behind it.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from targets.linux.zones import PairSets
 TABLE = "passthru"
 #: An overlay stands before the usual firewall, so that its drops come first and cheaply.
 OVERLAY_PRIORITY = -10
+_ORDINARY = nft.Verdict("goto", "ordinary_")
 _INVALID: nft.Rule = (nft.Match("ct state", ("invalid",)), DROP)
 
 
@@ -37,14 +40,27 @@ def solve(intent: Intent, device: Device, options: Options) -> nft.Table:
     branches = Branches(intent, where, options.gateway and options.forward_drop)
     branches.sort()
     new, nat = NewTraffic(intent, where, branches, options), Nat(intent, where, options)
-    forward = nft.Chain("forward", tuple(_forward(branches, new, options)), _hook(options))
-    chains = (*branches.chains.values(), forward, *nat.chains())
+    chains = (*branches.chains.values(), *_forward(branches, new, options), *nat.chains())
     sets = sorted([*where.sets(), *branches.sets()], key=lambda found: found.name)
-    return nft.Table(TABLE, nat.helpers(), tuple(sets), (*branches.maps(), *new.maps()), chains)
+    maps = (*branches.flow_maps.maps, *new.maps())
+    return nft.Table(TABLE, nat.helpers(), tuple(sets), maps, chains)
 
 
-def _forward(branches: Branches, new: NewTraffic, options: Options) -> Iterator[nft.Rule]:
-    yield from branches.rules()
+def _forward(branches: Branches, new: NewTraffic, options: Options) -> Iterator[nft.Chain]:
+    hook, rest = _hook(options), tuple(_rest(new, options))
+    around, look_ups = branches.bypass, branches.flow_maps.rules
+    if around is None:
+        yield nft.Chain("forward", (*look_ups, *rest), hook)
+    elif not rest:
+        yield nft.Chain("forward", ((*around.ordinary, ACCEPT), *look_ups), hook)
+    else:
+        yield nft.Chain(_ORDINARY.chain, rest)
+        first, last = (*around.ordinary, _ORDINARY), ((RUNNING, ACCEPT), (_ORDINARY,))
+        yield nft.Chain("forward", (first, *look_ups, *last), hook)
+
+
+def _rest(new: NewTraffic, options: Options) -> Iterator[nft.Rule]:
+    """Give the rules for what the map lets go on; in an overlay there may be none."""
     rules = tuple(new.rules())
     if options.gateway or rules:
         yield (RUNNING, ACCEPT)

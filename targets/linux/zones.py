@@ -72,13 +72,6 @@ class PairSets:
             self._made[name] = nft.Set(name, PAIR_KEY, tuple(sorted(elements)))
         return name
 
-    def new(self, name: str, sources: Iterable[Zone], destinations: Iterable[Zone]) -> str:
-        """Give a set of plain interface pairs."""
-        outer = devices_of(destinations)
-        elements = sorted(f"{i} . {o}" for i in devices_of(sources) for o in outer)
-        self._made.setdefault(name, nft.Set(name, OUT_KEY, tuple(elements)))
-        return name
-
     def within(self, name: str) -> str | None:
         """Give the set of pairs inside of one LAN zone, where something is routed within zones."""
         elements = sorted(

@@ -39,7 +39,7 @@ def routers(draw: st.DrawFn) -> Situation:
 def without_shortcuts(found: Situation, patch: pytest.MonkeyPatch) -> nft.Table:
     with patch.context() as patched:
         patched.setattr(Branches, "_bodies", lambda _self, _segment, rules, *_more: dict(rules))
-        patched.setattr(branches, "way_out", lambda _branching: None)
+        patched.setattr(branches, "bypass", lambda _branching: None)
         patched.setattr(branches, "exact", lambda _branching: False)
         return TARGET.settings(found.intent, found.device)
 

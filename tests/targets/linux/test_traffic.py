@@ -106,7 +106,7 @@ RUNNING = [
         },
     ],
 )
-def test_the_way_out_is_not_taken_by_what_is_blocked(
+def test_the_bypass_is_not_taken_by_what_is_blocked(
     lab: Lab, policy: dict[str, Any], options: dict[str, str], version: int
 ) -> None:
     """Packets of running connections fare alike with the rule before the map and without it."""
