@@ -2,8 +2,9 @@
 
 Embedded OpenWrt routers on loopback, in processes of their own, 20 ms for each round trip. Every
 contender reads, writes, loads and verifies the same three rules on each router, over SSH with the
-same key, 50 routers at a time, as a whole process of its own; before each of them every router is
-brought back to its former state, and afterwards the routers are asked who has the rules.
+same key, 50 routers at a time, as a whole process of its own, its code compiled as an installation
+leaves it; before each of them every router is brought back to its former state, and afterwards the
+routers are asked who has the rules.
 
 A peer runs twice. Bare, it adds the rules to the file as it is, loads them and looks, which leaves
 a router that is cut off in the middle with whatever it has. Careful, it does by hand what a push
@@ -148,6 +149,8 @@ def main() -> None:
         site(Path(scratch), routers) as found,
     ):
         work = found.work(FORKS)
+        for program in contenders[:3]:  # so that the code of all of them is compiled
+            _run(program, work, found)
         load = os.getloadavg()[0]
         for number in range(rounds):
             for program in contenders:

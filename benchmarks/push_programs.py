@@ -36,14 +36,14 @@ CAREFUL = tuple(f"{name}, careful" for name in PEERS)
 def programs() -> list[Program]:
     """Give what can be run here, and say what cannot."""
     found = [
-        Program("passthru push", _script(sys.executable, "with_passthru.py")),
+        Program("passthru push", _ours("with_passthru.py")),
         Program(
             "passthru push, nothing to do",
-            _script(sys.executable, "with_passthru.py"),
+            _ours("with_passthru.py"),
             writes=False,
             keeps=True,
         ),
-        Program("one paramiko exec", _script(sys.executable, "with_paramiko.py"), writes=False),
+        Program("one paramiko exec", _ours("with_paramiko.py"), writes=False),
     ]
     folder = Path(os.environ.get("PEERS", ".venv-bench")) / "bin"
     peers = (
@@ -71,6 +71,17 @@ def _script(python: str, name: str) -> Callable[[Path, dict[str, Any]], Command]
         path = folder / "work.json"
         path.write_text(json.dumps(work))
         return [str(Path(python).absolute()), str(_HERE / name), str(path)], {}
+
+    return command
+
+
+def _ours(name: str) -> Callable[[Path, dict[str, Any]], Command]:
+    """Run with compiled code, as an installed program does: a checkout may have none of it."""
+
+    def command(folder: Path, work: dict[str, Any]) -> Command:
+        prefix = str(folder.parent / "compiled")
+        kept = {"PYTHONPYCACHEPREFIX": prefix, "PYTHONDONTWRITEBYTECODE": ""}
+        return _script(sys.executable, name)(folder, work)[0], kept
 
     return command
 

@@ -24,7 +24,9 @@ class ExitCode(IntEnum):
     SOME_UNREACHABLE = 5
     ROLLED_BACK = 6
     USAGE = 64
+    HUNG_UP = 129
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class PassthruError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from typing import Any
 import paramiko
 from paramiko.packet import Packetizer
 
-from compiler.cli.main import main as passthru
-from compiler.device import transaction  # noqa: F401 - loaded before anything is timed
+from compiler.cli.main import run as passthru
+from compiler.device import push  # noqa: F401 - loaded before anything is timed
 from compiler.fleet.run import Fleet
 
 #: Messages that are answered before anything else is done: channels, requests and data.
@@ -76,7 +76,7 @@ def main() -> None:
     if work.get("count"):
         times.update(connections=0, trips=0)
         _count(times)
-    with redirect_stdout(StringIO()):
+    with redirect_stdout(StringIO()), suppress(SystemExit):
         passthru(["-q", "push", "--yes", *work["arguments"], "--forks", str(work["forks"])])
     print(json.dumps(times))
 

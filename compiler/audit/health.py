@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from compiler.audit.experience import Answer, experienced, with_facts
 from compiler.audit.finding import AuditFinding, Cell, Standing, evidence
-from compiler.audit.judge import Answer, Judged, clean, experienced, joined, with_facts
+from compiler.audit.judge import Judged, joined
+from compiler.audit.redact import clean
 from compiler.catalogue import Catalogue
 from compiler.model.device import Address, Device
 from compiler.model.effect import Direction, Effect, HelperState, Probe, Verdict

@@ -15,9 +15,10 @@ from typing import Any
 
 from compiler.audit.drafts import fact, hosts_text, policy_text
 from compiler.audit.entries import entry_of
+from compiler.audit.experience import Beside, Partial
 from compiler.audit.exposures import Exposed, servers
-from compiler.audit.judge import Beside, Partial, clean
 from compiler.audit.mentioned import Mentioned
+from compiler.audit.redact import clean
 from compiler.audit.unsaid import changed, ends, unsaid, unsaid_servers
 from compiler.build.plan import Compiled, RouterCompiler
 from compiler.build.registry import Registry

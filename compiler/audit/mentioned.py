@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from itertools import product
 
+from compiler.evaluate.places import OFFSETS
 from compiler.model.device import Address, Device, Network, Zone
 from compiler.model.effect import Probe
 from compiler.model.judge import plain_probes
@@ -25,7 +26,6 @@ _NOBODYS = tuple(
 #: So many addresses are asked about on a side; with so many pairs, each alone.
 MOST, _MOST_PAIRS = 120, 48
 _HALF = 64
-_OFFSETS = (11, 77, 133, 201, 5, 99, 171, 230, 2, 3, 254)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Mentioned:
         """Give a client of a zone that no rule mentions."""
         for net in zone.networks:
             if net.version == version:
-                some = (net[offset] for offset in _OFFSETS if offset < net.num_addresses)
+                some = (net[offset] for offset in OFFSETS if offset < net.num_addresses)
                 yes = (address for address in some if not _is_in(address, self.inside))
                 return next(yes, None)
         return None

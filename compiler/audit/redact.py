@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 SHOWN = "[removed]"
+#: Longer texts of a router are cut: a finding is to be read.
+_LONGEST = 300
 
 #: A word of a name that makes the value a secret.
 _WORDS = frozenset(
@@ -162,6 +164,12 @@ _SHAPES = (
 
 
 @lru_cache(maxsize=4096)
+def clean(text: str) -> str:
+    """Give a router's text as it may be shown: no secrets, no control characters, not too long."""
+    shown = "".join(char if char.isprintable() else "\ufffd" for char in redact(text))
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
+
+
 def redact(text: str) -> str:
     """Give the text without what looks like a secret. Doing it twice changes nothing."""
     text = _PEM.sub(lambda m: f"-----BEGIN {m['kind']}----- {SHOWN}", text)

@@ -14,10 +14,12 @@ from datetime import date
 from typing import Any
 
 from compiler.audit.answers import Answers, MissingAnswerError
+from compiler.audit.experience import Answer, Twin
 from compiler.audit.finding import Audited, AuditFinding, State
 from compiler.audit.health import health
-from compiler.audit.judge import Answer, Judged, Twin, audit, clean
-from compiler.audit.store import HOST
+from compiler.audit.judge import Judged, audit
+from compiler.audit.kept import HOST
+from compiler.audit.redact import clean
 from compiler.build.device import Devices
 from compiler.build.plan import Compiled, Outcome, RouterCompiler
 from compiler.build.site import Router, Site

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from compiler import __version__
-from compiler.audit.finding import Audited, AuditFinding, Cell, Standing, State
+from compiler.audit import kept
+from compiler.audit.finding import Audited, State
 from compiler.errors import JournalError
 from compiler.fleet.store import Store
 from compiler.model.finding import Code, Place, Severity
 
-#: Stands for the router's name in commands, so that like routers say the same.
-HOST = "{host}"
 _AT_ONCE = 64
 _AUDIT = """
 SELECT number, id, operator, policy_sha256, begun, ended, outcome,
@@ -112,7 +110,7 @@ class Recorder:
                     (
                         *(self.number, audited.host, self._position, audited.target),
                         *(str(audited.state), int(audited.worst or 0)),
-                        *(_keep(db, _text(audited)), audited.state_sha256),
+                        *(_keep(db, kept.written(audited)), audited.state_sha256),
                         *(place.file, place.line),
                     ),
                 )
@@ -211,8 +209,8 @@ class Audits:
                 values,
             )
             for host, target, state, sha256, file, line, text in rows:
-                findings, cells = read_text(text)
-                mine = tuple(_named(found, host) for found in findings)
+                findings, cells = kept.read(text)
+                mine = tuple(kept.named(found, host) for found in findings)
                 place = Place(file, line) if file else None
                 yield Audited(host, target, State(state), mine, cells, sha256, place)
 
@@ -234,15 +232,15 @@ class Audits:
                     " AND state = ? ORDER BY position LIMIT ?",
                     (number, said, target, state, names),
                 ).fetchall()
-                findings, cells = read_text(text)
+                findings, cells = kept.read(text)
                 shown = tuple(host for (host,) in hosts)
                 # one command for all of them, as far as they are named
                 named = ",".join(shown) if count == len(shown) else "HOST"
-                findings = tuple(_named(found, named) for found in findings)
+                findings = tuple(kept.named(found, named) for found in findings)
                 yield Group(Audited(shown[0], target, State(state), findings, cells), shown, count)
 
     def texts(self, number: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Give each text of an audit once, by its hash; commands in it name :data:`HOST`."""
+        """Give each text of an audit once, by its hash; commands in it name ``kept.HOST``."""
         with self._store.explained():
             rows = self._db.execute(
                 "SELECT sha256, text FROM contents"
@@ -260,110 +258,6 @@ class Audits:
                 " ORDER BY worst DESC, position",
                 (number,),
             )
-
-
-def finding_data(found: AuditFinding) -> dict[str, Any]:
-    """Give a finding as JSON data; what is empty is left out."""
-    place = found.place
-    data: dict[str, Any] = {
-        "code": found.code.name,
-        "severity": found.severity.word,
-        "message": found.message,
-        "protocol": found.protocol,
-        "flows": list(found.flows),
-        "families": list(found.families),
-        "wanted": found.wanted,
-        "file": place.file if place else "",
-        "line": place.line if place else 0,
-        "column": place.column if place else 0,
-        "evidence": list(found.evidence),
-        "settings": list(found.settings),
-        "mend": found.mend,
-    }
-    return {key: value for key, value in data.items() if value}
-
-
-def cell_data(cell: Cell) -> dict[str, str]:
-    """Give a cell as JSON data."""
-    return {"wanted": cell.wanted, "verdict": cell.verdict, "standing": str(cell.standing)}
-
-
-def _text(audited: Audited) -> str:
-    return json.dumps(
-        {
-            "findings": [finding_data(found) for found in audited.findings],
-            "cells": {name: cell_data(cell) for name, cell in audited.cells.items()},
-        }
-    )
-
-
-def read_text(text: bytes) -> tuple[tuple[AuditFinding, ...], dict[str, Cell]]:
-    """Read back what :class:`Recorder` wrote."""
-    data = json.loads(text)
-    cells = {
-        name: Cell(cell["wanted"], cell["verdict"], Standing(cell["standing"]))
-        for name, cell in data["cells"].items()
-    }
-    return tuple(_finding(each) for each in data["findings"]), cells
-
-
-def _finding(data: Mapping[str, Any]) -> AuditFinding:
-    place = None
-    if "file" in data:
-        place = Place(data["file"], data.get("line", 0), data.get("column", 0))
-    return AuditFinding(
-        Code[data["code"]],
-        Severity[data["severity"].upper()],
-        data["message"],
-        data.get("protocol", ""),
-        tuple(data.get("flows", ())),
-        tuple(data.get("families", ())),
-        data.get("wanted", ""),
-        place,
-        tuple(data.get("evidence", ())),
-        tuple(data.get("settings", ())),
-        data.get("mend", ""),
-    )
-
-
-def _named(found: AuditFinding, host: str) -> AuditFinding:
-    return replace(found, mend=found.mend.replace(HOST, shlex.quote(host))) if found.mend else found
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What two audits of one router differ in."""
-
-    host: str
-    target: str
-    appeared: tuple[AuditFinding, ...]
-    gone: tuple[AuditFinding, ...]
-
-
-def compare(audits: Audits, before: int, after: int) -> Iterator[Difference]:
-    """Say what appeared and what went between two audits, by router.
-
-    A router that only one of them judged is left out: nothing is known to have changed there.
-    """
-    old = _judged(audits.by_host(before))
-    was = next(old, None)
-    for now in _judged(audits.by_host(after)):
-        while was is not None and was.host < now.host:
-            was = next(old, None)
-        if was is None:
-            return
-        if was.host != now.host:
-            continue
-        there = {found.fingerprint(now.host): found for found in was.findings}
-        here = {found.fingerprint(now.host): found for found in now.findings}
-        appeared = tuple(found for key, found in here.items() if key not in there)
-        gone = tuple(found for key, found in there.items() if key not in here)
-        if appeared or gone:
-            yield Difference(now.host, now.target, appeared, gone)
-
-
-def _judged(rows: Iterable[Audited]) -> Iterator[Audited]:
-    return (row for row in rows if row.state is State.JUDGED)
 
 
 def _keep(db: Any, text: str) -> str:

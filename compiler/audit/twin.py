@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from compiler.audit.finding import AuditFinding, evidence
-from compiler.audit.judge import clean
+from compiler.audit.redact import clean
 from compiler.errors import ProofError
 from compiler.model.effect import Effect, Verdict
 from compiler.model.finding import Code, Severity

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from compiler.audit.entries import helper_is_off
 from compiler.audit.exposures import Exposed, Servers
-from compiler.audit.judge import clean
 from compiler.audit.mentioned import Mentioned
+from compiler.audit.redact import clean
 from compiler.model.effect import Effect, Probe
 from compiler.model.finding import Code, Finding, Place, Severity
 

@@ -7,18 +7,16 @@ write is never replaced or pruned.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compiler.build.lock import alone
 from compiler.build.manifest import HOST_SCHEMA, NAME, SITE_SCHEMA, host_manifest, site_manifest
 from compiler.build.plan import Compiled
 from compiler.build.swap import swap
@@ -78,7 +76,7 @@ class Output:
         self._refuse_foreign(compiled)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            with _alone(self.root):
+            with alone(self.root):
                 return self._write(compiled, whole=whole, prune=prune)
         except OSError as error:
             reason = error.strerror or str(error)
@@ -184,17 +182,6 @@ class Output:
         """Remove what a killed run left behind."""
         for entry in self.root.glob(f"{ASIDE}*"):
             shutil.rmtree(entry, ignore_errors=True)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let runs into one folder come one after the other; nothing of the lock stays behind."""
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
 
 
 def _is_entry(name: str, entry: Any) -> bool:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from compiler.cli.options import output_option, site_options, site_request, verbosity
+from compiler.cli.manners import verbosity
+from compiler.cli.options import output_option, site_options, site_request
 from compiler.cli.push_options import (
     crew,
     journal_folder,
@@ -26,7 +27,7 @@ from compiler.errors import ExitCode, OutputError, PolicyError, UsageError
 from compiler.model.finding import Code, Place, Severity
 
 if TYPE_CHECKING:
-    from compiler.audit.judge import Twin
+    from compiler.audit.experience import Twin
     from compiler.audit.reports.view import View
     from compiler.audit.run import Auditor, Wanted
     from compiler.audit.store import Recorder

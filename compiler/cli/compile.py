@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from compiler.cli.options import out_folder, site_options, site_request, verbosity
+from compiler.cli.manners import verbosity
+from compiler.cli.options import out_folder, site_options, site_request
 from compiler.cli.report import print_findings
 from compiler.errors import ExitCode, PolicyError, StaleError, UsageError
 from compiler.model.finding import Code, Finding

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import textwrap
@@ -41,7 +40,6 @@ def demo_command(out: str | None) -> int:
     The routers that it pushes to are small stand-ins on loopback. Rules are loaded into network
     namespaces of their own. Nothing outside of the output folder is touched, and nothing is left.
     """
-    signal.signal(signal.SIGTERM, _ended)
     with (
         resources.as_file(resources.files("inventories").joinpath("office")) as office,
         tempfile.TemporaryDirectory(prefix="passthru-demo-") as scratch,
@@ -54,11 +52,6 @@ def demo_command(out: str | None) -> int:
     if code == ExitCode.OK:
         _say("That is all. Nothing of it is left but this text" + (f" and {out}." if out else "."))
     return code
-
-
-def _ended(number: int, frame: object) -> None:  # noqa: ARG001 - what signal calls
-    """Leave by every `finally` on the way, as after Ctrl-C."""
-    raise SystemExit(128 + number)
 
 
 def _compile(office: Path, folder: Path, out: str | None) -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import compiler
-from compiler.cli.options import CONFIG, verbosity
+from compiler.cli.manners import verbosity
+from compiler.cli.options import CONFIG
 
 if TYPE_CHECKING:
     from compiler.embedded import EmbeddedFleet, EmbeddedRouter

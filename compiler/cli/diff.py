@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from compiler.cli.options import output_option, site_options, verbosity
+from compiler.cli.manners import verbosity
+from compiler.cli.options import output_option, site_options
 from compiler.cli.push_options import crew, push_options, reach_options
 from compiler.errors import ExitCode
 from compiler.source.excerpt import printable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import io
 import os
@@ -13,6 +14,7 @@ from typing import Any
 import click
 
 from compiler import __version__
+from compiler.cli import manners, signals
 from compiler.errors import ExitCode, PassthruError
 
 #: Command, module and one line of help. Modules are imported when their command is used, so that
@@ -38,7 +40,7 @@ COMMANDS = {
     "demo": ("compiler.cli.demo", "Compile, push, audit and prove an example site."),
 }
 
-
+#: What the system says where standard output leads to a disk that takes nothing more.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
@@ -53,7 +55,7 @@ class _Commands(click.Group):
         if entry is None:
             return None
         command: click.Command = getattr(importlib.import_module(entry[0]), f"{cmd_name}_command")
-        return command
+        return manners.mannerly(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -85,32 +87,19 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _color(mode: str) -> bool | None:
-    if mode == "auto":
-        return False if os.environ.get("NO_COLOR") else None
-    return mode == "always"
-
-
 @click.group(
     cls=_Commands,
+    params=manners.options(),
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 ok, 2 different or stale, 3 invalid input, 64 usage. See docs/cli.md.",
 )
 @click.version_option(__version__, prog_name="passthru")
-@click.option("-v", "--verbose", count=True, help="Say more: notes too.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    help="Colour on terminals (NO_COLOR is honoured).",
-)
-@click.pass_context
-def cli(ctx: click.Context, verbose: int, quiet: bool, color: str) -> None:  # noqa: FBT001
-    """Compile a VPN passthrough policy into the native configs of NAT routers."""
-    ctx.color = _color(color)
-    ctx.obj = {"verbosity": -1 if quiet else verbose}
+def cli() -> None:
+    """Compile a VPN passthrough policy into the native configs of NAT routers.
+
+    -v, -q and --color may follow the command as well.
+    """
 
 
 def run(arguments: list[str] | None = None) -> None:
@@ -118,7 +107,10 @@ def run(arguments: list[str] | None = None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal whose encoding lacks a character of a host's name shows its escape.
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(main(arguments))
+    with signals.heeded():
+        code = main(arguments)
+        gc.freeze()  # a last walk of the collector over all that was loaded would be for nothing
+        sys.exit(code)
 
 
 def main(arguments: list[str] | None = None) -> int:

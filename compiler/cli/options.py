@@ -173,10 +173,3 @@ def site_request(options: Mapping[str, Any]) -> Any:
         extra_variables(options["extra_vars"]),
         allow_expired=options["allow_expired"],
     )
-
-
-def verbosity() -> int:
-    """Give how much to say: -1 errors only, 0 normal, 1 and more with notes."""
-    context = click.get_current_context(silent=True)
-    root = context.find_root() if context else None
-    return int(root.obj["verbosity"]) if root and root.obj else 0

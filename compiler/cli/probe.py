@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from compiler.cli.options import output_option, verbosity
+from compiler.cli.manners import verbosity
+from compiler.cli.options import output_option
 from compiler.cli.report import print_findings
 from compiler.cli.table import print_table
 from compiler.errors import ExitCode, ProofError, UsageError

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from compiler.cli.compile import compile_site
-from compiler.cli.options import output_option, site_options, verbosity
+from compiler.cli.manners import verbosity
+from compiler.cli.options import output_option, site_options
 from compiler.cli.report import print_findings
 from compiler.cli.table import print_table
 from compiler.errors import ExitCode, PassthruError, ProofError

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from compiler.cli.compile import compile_site
-from compiler.cli.options import output_option, site_options, verbosity
+from compiler.cli.manners import verbosity
+from compiler.cli.options import output_option, site_options
 from compiler.cli.push_options import (
     crew,
     journal_folder,
@@ -22,6 +23,7 @@ from compiler.cli.push_options import (
 )
 from compiler.cli.report import print_findings
 from compiler.errors import ExitCode, UsageError
+from compiler.fleet.heap import loading
 from compiler.model.finding import Code
 
 if TYPE_CHECKING:
@@ -49,14 +51,15 @@ def push_command(plan: str | None, on_deviation: str | None, **options: Any) -> 
     With PLAN, a file of `passthru plan`, only to the routers in it, and only to those that are
     still as they were when it was made.
     """
-    from compiler.fleet.jobs import site_jobs  # noqa: PLC0415 - keeps --help quick
-    from compiler.fleet.journal import Kind  # noqa: PLC0415
-    from compiler.fleet.plan import bind, read_plan  # noqa: PLC0415
+    with loading():
+        from compiler.fleet.jobs import site_jobs  # noqa: PLC0415 - keeps --help quick
+        from compiler.fleet.journal import Kind  # noqa: PLC0415
+        from compiler.fleet.plan import bind, read_plan  # noqa: PLC0415
 
-    found = read_plan(Path(plan)) if plan else None
-    site, compiled, findings = compile_site(options, on_deviation)
-    jobs: Jobs
-    jobs, left_out = site_jobs(site, compiled)
+        found = read_plan(Path(plan)) if plan else None
+        site, compiled, findings = compile_site(options, on_deviation)
+        jobs: Jobs
+        jobs, left_out = site_jobs(site, compiled)
     findings += left_out
     if found:
         jobs, more = bind(found, jobs, limited=bool(options["limit"]))
@@ -94,6 +97,8 @@ def _run(jobs: Jobs, kind: Kind, options: Mapping[str, Any], journal: Journal | 
     from compiler.fleet.run import Fleet, Rules  # noqa: PLC0415
     from compiler.fleet.work import device_driver  # noqa: PLC0415
 
+    with loading():
+        driver = device_driver()
     check = journal is None
     # A check changes nothing, so nothing about it comes in waves.
     order = Rules() if check else rules(options)
@@ -107,7 +112,7 @@ def _run(jobs: Jobs, kind: Kind, options: Mapping[str, Any], journal: Journal | 
     first = JsonLines(check=check) if stream else diffs
     hands = crew(options)
     try:
-        fleet = Fleet(jobs, device_driver(), hands, together(first, shown), order, journal)
+        fleet = Fleet(jobs, driver, hands, together(first, shown), order, journal)
         summary = fleet.run(push_options(options, check=check), kind, done)
     finally:
         shown.close()

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from compiler.cli.options import verbosity
+from compiler.cli.manners import verbosity
 from compiler.cli.table import print_table
 from compiler.device.job import Change, Result, State
 from compiler.fleet.events import (

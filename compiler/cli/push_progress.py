@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from compiler.cli.options import verbosity
+from compiler.cli.manners import verbosity
 from compiler.cli.push_output import result_lines
 from compiler.device.job import Result, State
 from compiler.fleet.events import FAILURES, Begins, Event, Stops, WaveBegins

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from compiler import __version__
-from compiler.cli.options import verbosity
+from compiler.cli.manners import verbosity
 from compiler.model.finding import Code, Finding, Severity
 from compiler.source.excerpt import excerpt, printable
 

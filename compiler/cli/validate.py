@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from compiler.cli.options import output_option, site_options, site_request, verbosity
+from compiler.cli.manners import verbosity
+from compiler.cli.options import output_option, site_options, site_request
 from compiler.cli.report import print_findings
 from compiler.errors import ExitCode, PassthruError
 from compiler.model.finding import Finding, Severity

@@ -11,6 +11,8 @@ import logging
 import socket
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import paramiko
@@ -43,6 +45,7 @@ _IDLE = 5.0
 _RSA = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
 
+@cache
 def quiet() -> None:
     """Keep paramiko and netmiko from printing tracebacks of failed log-ins to standard error."""
     for name in ("paramiko", "netmiko"):
@@ -173,28 +176,51 @@ class NoShell(BaseConnection):
 
     def _transport(self, sock: socket.socket, **more: Any) -> paramiko.Transport:
         transport = _Transport(sock, **more)
-        options = transport.get_security_options()
         barred = transport.disabled_algorithms or {}
-
-        def offered(kind: str, names: Sequence[str]) -> list[str]:
-            """Leave out what is barred, here once instead of at every look."""
-            gone = barred.get(kind, ())
-            return [name for name in names if name not in gone]
-
-        # no MAC of its own, which paramiko compares in Python, byte by byte
-        ciphers = offered("ciphers", options.ciphers)
-        options.ciphers = sorted(ciphers, key=lambda name: "-gcm@" not in name)
-        kex = offered("kex", options.kex)
-        options.kex = sorted(kex, key=lambda name: _LAST.index(name) + 1 if name in _LAST else 0)
-        options.digests = offered("macs", options.digests)
-        # a router has several host keys: it must show one that is known
-        wanted = [name for kind in self._known.kinds for name in _algorithms(kind)]
-        keys = offered("keys", options.key_types)
-        options.key_types = sorted(
-            keys, key=lambda name: wanted.index(name) if name in wanted else len(wanted)
-        )
+        options = transport.get_security_options()
+        every = (options.ciphers, options.kex, options.digests, options.key_types)
+        gone = tuple((kind, *names) for kind, names in barred.items())
+        offer = _best(_Offer(*map(tuple, every)), self._known.kinds, gone)
+        options.ciphers, options.kex = offer.ciphers, offer.kex
+        options.digests, options.key_types = offer.macs, offer.keys
         transport.disabled_algorithms = {"pubkeys": barred.get("pubkeys", ())}
         return transport
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """What is offered to a router, the best first."""
+
+    ciphers: tuple[str, ...]
+    kex: tuple[str, ...]
+    macs: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+@lru_cache(maxsize=64)
+def _best(offer: _Offer, known: tuple[str, ...], barred: tuple[tuple[str, ...], ...]) -> _Offer:
+    """Leave out what is barred, here once instead of at every look, and put the rest in order."""
+    gone = {kind: names for kind, *names in barred}
+
+    def left(kind: str, names: Sequence[str]) -> list[str]:
+        return [name for name in names if name not in gone.get(kind, ())]
+
+    def late(name: str) -> int:
+        return _LAST.index(name) + 1 if name in _LAST else 0
+
+    # a router has several host keys: it must show one that is known
+    wanted = [name for kind in known for name in _algorithms(kind)]
+
+    def unknown(name: str) -> int:
+        return wanted.index(name) if name in wanted else len(wanted)
+
+    return _Offer(
+        # no MAC of its own, which paramiko compares in Python, byte by byte
+        tuple(sorted(left("ciphers", offer.ciphers), key=lambda name: "-gcm@" not in name)),
+        tuple(sorted(left("kex", offer.kex), key=late)),
+        tuple(left("macs", offer.macs)),
+        tuple(sorted(left("keys", offer.keys), key=unknown)),
+    )
 
 
 def _algorithms(kind: str) -> tuple[str, ...]:

@@ -10,10 +10,12 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Hashable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from compiler.device.job import Change, Job, Observed
+from compiler.model.device import Device
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.intent import Action
 from compiler.model.target import Procedure, Target
@@ -99,8 +101,18 @@ def _keep(key: Hashable, make: Callable[[], _Made]) -> _Made:
 
 
 def _kind(job: Job) -> str:
-    """Tell routers apart that settings may mean something else on."""
-    device = job.device
+    """Tell routers apart that settings may mean something else on; a push asks many times."""
+    device, told = _last_kind.get()
+    if device is not job.device:
+        device, told = job.device, _told_apart(job.device)
+        _last_kind.set((device, told))
+    return told
+
+
+_last_kind: ContextVar[tuple[Device | None, str]] = ContextVar("last_kind", default=(None, ""))
+
+
+def _told_apart(device: Device) -> str:
     zones = [(zone.name, zone.role, zone.devices, zone.networks) for zone in device.zones]
     return repr((device.target, zones, dict(device.facts), dict(device.options)))
 

@@ -47,6 +47,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 VARIABLES = frozenset(name for names in NAMES.values() for name in names)
 _SSH = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
 _MOST_JUMPS = 8
+_STRANGE = ", which is not understood here"
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _HOP = re.compile(
     r"(?:(?P<user>[^@]+)@)?(?:\[(?P<six>[^]]+)\]|(?P<host>[^@:\[\]]+))(?::(?P<port>\d+))?"
@@ -119,7 +120,9 @@ def _way(host: str, reach: Mapping[str, Any], problems: list[Finding], depth: in
         return Way(host, "", local=True, become=become)
     if connection not in _SSH:
         stated.problem("connection", "is neither ssh nor local")
-    arguments = _Arguments(stated)
+    arguments = _arguments(stated.text("common_args"), stated.text("extra_args"))
+    for what, message in arguments.problems:
+        stated.problem(what, message)
     alias = stated.text("address") or host
     config = arguments.config(alias)
     jumps = arguments.options.get("proxyjump", config.get("proxyjump", ""))
@@ -265,21 +268,25 @@ class Stated:
 
 
 class _Arguments:
-    """What ``ansible_ssh_common_args`` and ``_extra_args`` say to ssh(1), as far as known here."""
+    """What ``ansible_ssh_common_args`` and ``_extra_args`` say to ssh(1), as far as known here.
 
-    def __init__(self, stated: Stated) -> None:
+    ``problems``: which of the two cannot be used, and why.
+    """
+
+    def __init__(self, common: str, extra: str) -> None:
         self.options: dict[str, str] = {}
         self.keys: list[str] = []
+        self.problems: list[tuple[str, str]] = []
         self._files: tuple[str, ...] = ("~/.ssh/config",)
-        for what in ("common_args", "extra_args"):
+        for what, text in (("common_args", common), ("extra_args", extra)):
             try:
-                words = _words(stated.text(what))
+                words = _words(text)
             except ValueError:
-                stated.problem(what, "has a quote that is not closed")
+                self.problems.append((what, "has a quote that is not closed"))
                 continue
-            self._read(words, what, stated)
+            self._read(words, what)
 
-    def _read(self, words: Sequence[str], what: str, stated: Stated) -> None:
+    def _read(self, words: Sequence[str], what: str) -> None:
         left = iter(words)
         for word in left:
             flag, value = word[:2], word[2:]
@@ -288,7 +295,7 @@ class _Arguments:
             match flag:
                 case "-o":
                     name, _, text = value.replace("=", " ", 1).partition(" ")
-                    self._option(name, text.strip(), what, stated)
+                    self._option(name, text.strip(), what)
                 case "-J":
                     self.options["proxyjump"] = value
                 case "-F":
@@ -302,7 +309,7 @@ class _Arguments:
                 case "-4" | "-6" | "-C" | "-q" | "-T" | "-x" | "-a":
                     pass
                 case _:
-                    stated.problem(what, f"holds {word[:40]!a}, which is not understood here")
+                    self.problems.append((what, f"holds {word[:40]!a}{_STRANGE}"))
 
     #: Options that change what is done here, and those that may be there and change nothing.
     _TAKEN = frozenset(
@@ -318,7 +325,7 @@ class _Arguments:
         }
     )  # fmt: skip
 
-    def _option(self, name: str, value: str, what: str, stated: Stated) -> None:
+    def _option(self, name: str, value: str, what: str) -> None:
         key = name.lower()
         if key == "identityfile":
             self.keys.append(value)
@@ -328,9 +335,9 @@ class _Arguments:
             "pubkeyaccepted"
         ):
             hint = "to speak to old routers set passthru_ssh_legacy: true"
-            stated.problem(what, f"sets {name}; {hint}")
+            self.problems.append((what, f"sets {name}; {hint}"))
         elif key not in self._IGNORED:
-            stated.problem(what, f"sets {name[:40]!a}, which is not understood here")
+            self.problems.append((what, f"sets {name[:40]!a}{_STRANGE}"))
 
     def config(self, alias: str) -> Mapping[str, Any]:
         """Look a host up in ssh_config."""
@@ -343,6 +350,12 @@ class _Arguments:
             config = _config(str(path), stat.st_mtime_ns, stat.st_size)
             found.update(config.lookup(alias))
         return found
+
+
+@lru_cache(maxsize=256)
+def _arguments(common: str, extra: str) -> _Arguments:
+    """Read them once: most hosts of a fleet share them."""
+    return _Arguments(common, extra)
 
 
 @lru_cache(maxsize=256)

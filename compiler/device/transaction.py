@@ -9,22 +9,13 @@ does not come about, it still takes everything back.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
-from compiler.build.registry import installed
-from compiler.device import plan, transports
-from compiler.device.dialogue import Dialogue, dialogue
-from compiler.device.http.transaction import WebTransaction
-from compiler.device.job import (
-    Change,
-    Job,
-    Listener,
-    Observed,
-    Options,
-    Progress,
-    Result,
-    State,
-)
+from compiler.device import plan
+from compiler.device.dialogue import dialogue
+from compiler.device.job import Job, Listener, Observed, Options, Result, State
+from compiler.device.outcome import Outcome, as_warnings
 from compiler.device.reach import Way, way_of
 from compiler.device.script import Status
 from compiler.device.session import Session
@@ -32,7 +23,7 @@ from compiler.device.shell import Answer
 from compiler.errors import ApplyError, LostError, PassthruError, TransportError
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.step import StepName
-from compiler.model.target import Target
+from compiler.model.target import Procedure, Target
 
 #: A push's steps as the script on the router marks them.
 _STEPS = {name.value: name for name in StepName}
@@ -48,66 +39,6 @@ _END = 120.0
 _LONGEST_TOLD = 400
 
 
-def push(job: Job, options: Options, listen: Listener | None = None) -> Result:
-    """Bring a job's settings onto its router, or leave it as it was.
-
-    Whatever goes wrong is in the result; only bugs raise.
-    """
-    began = time.monotonic()
-    try:
-        transaction = _begun(job, options, listen)
-    except PassthruError as error:
-        return Result(job.host, State.REFUSED, findings=_of_host(error, job))
-    try:
-        result = transaction.run()
-    except TransportError as error:
-        result = transaction.result(State.UNREACHABLE, *error.findings)
-    except PassthruError as error:
-        result = transaction.result(State.REFUSED, *error.findings)
-    finally:
-        transaction.close()
-    return replace(result, seconds=time.monotonic() - began)
-
-
-def observe(job: Job, options: Options) -> Observed:
-    """Ask a router what it has; nothing is written.
-
-    Raises:
-        PassthruError: it cannot be reached or read.
-    """
-    transaction = _begun(job, options, None)
-    try:
-        return transaction.observe()
-    finally:
-        transaction.close()
-
-
-def _begun(job: Job, options: Options, listen: Listener | None) -> _Transaction | WebTransaction:
-    target = _target(job)
-    procedure = plan.prepared(target, job)
-    transports.possible(procedure, job.device.target, job.host)
-    if procedure.transport == "http":
-        return WebTransaction(target, procedure, job, options, listen)
-    return _Transaction(job, options, listen)
-
-
-def _of_host(error: PassthruError, job: Job) -> tuple[Finding, ...]:
-    return tuple(replace(found, host=found.host or job.host) for found in error.findings)
-
-
-def changes_of(job: Job, observed: Observed) -> tuple[Change, ...]:
-    """Give what a push of this job would change on a router in this state.
-
-    Raises:
-        NativeError: the router's text cannot be read, or cannot take our settings.
-    """
-    return plan.changes(_target(job), job, observed)
-
-
-def _target(job: Job) -> Target[object]:
-    return installed().get(job.device.target)
-
-
 @dataclass(slots=True)
 class _Standing:
     """How things stand on the router, by its own account."""
@@ -119,38 +50,35 @@ class _Standing:
     observed: Observed
 
 
-class _Transaction:
+class Transaction:
     """One push to one router, from the first connection to the last."""
 
-    def __init__(self, job: Job, options: Options, listen: Listener | None) -> None:
+    def __init__(
+        self,
+        target: Target[Any],
+        procedure: Procedure,
+        job: Job,
+        options: Options,
+        listen: Listener | None,
+    ) -> None:
+        self._target = target
         self._job = job
         self._options = options
-        self._listen = listen
+        self._dialogue = dialogue(procedure, job, options)
+        self._outcome = Outcome(job, listen)
         self._began = time.monotonic()
         self._sessions: list[Session] = []
         self._way: Way | None = None
-        self._target = _target(job)
-        self._dialogue = self._prepared()
-        self._step: StepName | None = None
         self._armed_at: float | None = None
-        self._before: Observed | None = None
-        self._after: Observed | None = None
-        self._changes: tuple[Change, ...] = ()
-        self._findings: list[Finding] = []
-        self._went_wrong_at: StepName | None = None
         self._last_try = ""
-        self._lost: tuple[Finding, ...] = ()
         self._unconfirmed: tuple[Finding, ...] = ()
-
-    def _prepared(self) -> Dialogue:
-        return dialogue(plan.prepared(self._target, self._job), self._job, self._options)
 
     # the outside
 
     def run(self) -> Result:
         """Do it all."""
         session = self._connect()
-        self._before = before = self._observed(self._observe(session))
+        self._outcome.before = before = self._observed(self._observe(session))
         if self._job.expects and self._job.expects != before.sha256:
             raise ApplyError.of(
                 Code.S811,
@@ -158,8 +86,8 @@ class _Transaction:
                 hint="make a new plan",
                 host=self._job.host,
             )
-        self._changes = plan.changes(self._target, self._job, before)
-        if not self._changes:
+        self._outcome.changes = plan.changes(self._target, self._job, before)
+        if not self._outcome.changes:
             unhelped = plan.unhelped(self._job, before)
             return self.result(State.UNCHANGED, *self._unconfirmed, *unhelped)
         if self._options.check:
@@ -177,27 +105,9 @@ class _Transaction:
 
     def result(self, state: State, *problems: Finding) -> Result:
         """Say how it ended."""
-        lost = self._lost
-        if state is State.CHANGED:  # the line broke off, and nothing came of it
-            lost = tuple(_as_warning(found) for found in lost)
-        every = (*self._findings, *lost, *problems)
-        found = [replace(f, host=f.host or self._job.host) for f in every]
-        return Result(
-            host=self._job.host,
-            state=state,
-            step=self._step if state is State.CHANGED else self._went_wrong_at or self._step,
-            findings=tuple(found),
-            changes=self._changes,
-            before=self._before,
-            after=self._after,
-        )
+        return self._outcome.result(state, *problems)
 
     # the steps
-
-    def _begin(self, step: StepName) -> None:
-        self._step = step
-        if self._listen is not None:
-            self._listen(Progress(self._job.host, step))
 
     def _connect(self) -> Session:
         if self._way is None:
@@ -208,11 +118,11 @@ class _Transaction:
         return session
 
     def _observe(self, session: Session) -> Answer:
-        self._begin(StepName.FACTS)
+        self._outcome.begin(StepName.FACTS)
 
         def marked(name: str) -> None:
             if name == StepName.READ:
-                self._begin(StepName.READ)
+                self._outcome.begin(StepName.READ)
 
         answer = self._dialogue.observe(session, self._options.step_timeout, marked)
         if answer.status != 0:
@@ -235,39 +145,34 @@ class _Transaction:
                 self._unconfirmed = (Finding(Code.S810, message, Severity.WARNING),)
             if name.startswith("done-fired-") and not name.endswith(self._dialogue.token):
                 message = f"the dead-man of run {run} fired: that push was taken back"
-                finding = Finding(Code.S817, message, Severity.WARNING)
-                if finding not in self._findings:
-                    self._findings.append(finding)
+                self._outcome.note(Finding(Code.S817, message, Severity.WARNING))
 
     def _change(self, session: Session) -> Result:
-        self._begin(StepName.STAGE)
+        self._outcome.begin(StepName.STAGE)
         try:
             answer = self._dialogue.begin(session, self._options.step_timeout, self._marked)
         except LostError as error:
-            self._lost = error.findings
+            self._outcome.lost = error.findings
             return self._settle(None)
         if answer.status == Status.REFUSED and self._armed_at is None:
-            return self.result(State.REFUSED, _problem(Code.S813, _told(answer)))
+            return self.result(State.REFUSED, Finding(Code.S813, _told(answer)))
         if answer.status in (Status.BUSY, Status.UNFINISHED) and self._armed_at is None:
-            return self.result(State.REFUSED, _problem(Code.S810, _told(answer)))
+            return self.result(State.REFUSED, Finding(Code.S810, _told(answer)))
         if self._armed_at is None:
-            code = Code.S814 if self._step is StepName.ARM else Code.S812
-            return self._settle(session, _problem(code, _told(answer)))
+            code = Code.S814 if self._outcome.step is StepName.ARM else Code.S812
+            return self._settle(session, Finding(code, _told(answer)))
         if answer.status not in (0, _TUNNELS_RUN):
-            return self._settle(session, _problem(Code.S815, _told(answer)))
+            return self._settle(session, Finding(Code.S815, _told(answer)))
         if answer.status == _TUNNELS_RUN:
-            self._findings.append(
-                Finding(
-                    Code.S815, f"running tunnels were not cut: {_told(answer)}", Severity.WARNING
-                )
-            )
+            message = f"running tunnels were not cut: {_told(answer)}"
+            self._outcome.note(Finding(Code.S815, message, Severity.WARNING))
         return self._settle(session)
 
     def _marked(self, name: str) -> None:
         if name == StepName.APPLY:
             self._armed_at = time.monotonic()
-        if name in _STEPS and _STEPS[name] is not self._step:
-            self._begin(_STEPS[name])
+        if name in _STEPS and _STEPS[name] is not self._outcome.step:
+            self._outcome.begin(_STEPS[name])
 
     # the end
 
@@ -277,8 +182,8 @@ class _Transaction:
         ``first`` is the session that applied, if it still stands: with problems it takes
         everything back at once.
         """
-        if problems or self._lost:
-            self._went_wrong_at = self._step
+        if problems or self._outcome.lost:
+            self._outcome.went_wrong_at = self._outcome.step
         if first is not None and problems:
             ended = self._tried(first, problems)
             if ended is not None:
@@ -296,7 +201,7 @@ class _Transaction:
             now = time.monotonic()
             if first is not None and now > soon:
                 message = f"no new connection came about after the apply: {self._last_try}"
-                unreached = _problem(Code.S816, message)
+                unreached = Finding(Code.S816, message)
                 ended = self._tried(first, (*problems, unreached))
                 if ended is not None:
                     return ended
@@ -305,7 +210,7 @@ class _Transaction:
                 break
             time.sleep(min(pause, max(0.0, last - now) + 0.1))
             pause = min(pause * 2, _SLOWEST_RETRY)
-        unclear = _problem(
+        unclear = Finding(
             Code.S818,
             "the router was not reached again, its dead-man brings back the former settings: "
             f"{self._last_try}",
@@ -327,13 +232,13 @@ class _Transaction:
 
     def _conclude(self, session: Session, problems: tuple[Finding, ...]) -> Result:
         """See how things stand, confirm or take back, and say what holds."""
-        self._begin(StepName.VERIFY)
+        self._outcome.begin(StepName.VERIFY)
         standing = self._standing(session)
         if "armed" in standing.states or "at-work" in standing.states:
             wrong = problems or self._wrong(standing)
             if not wrong:
                 return self._confirm(session, standing)
-            self._went_wrong_at = self._went_wrong_at or self._step
+            self._outcome.went_wrong_at = self._outcome.went_wrong_at or self._outcome.step
             return self._take_back(session, wrong)
         if standing.states & {"confirmed", "fired", "returned"}:
             return self._take_back(session, problems)
@@ -355,31 +260,31 @@ class _Transaction:
 
     def _wrong(self, standing: _Standing) -> tuple[Finding, ...]:
         """Say why what is there must not be confirmed. Equal settings have equal effects."""
-        self._after = standing.observed
+        self._outcome.after = standing.observed
         if standing.applied not in ("0", str(_TUNNELS_RUN)):
-            return (_problem(Code.S815, f"the apply did not come to its end: {standing.told}"),)
+            return (Finding(Code.S815, f"the apply did not come to its end: {standing.told}"),)
         if standing.verified != "0":
-            return (_problem(Code.S816, standing.told),)
+            return (Finding(Code.S816, standing.told),)
         left = plan.changes(self._target, self._job, standing.observed)
         if left:
-            return (_problem(Code.S816, f"not as applied: {plan.shown(left)}"),)
+            return (Finding(Code.S816, f"not as applied: {plan.shown(left)}"),)
         return ()
 
     def _confirm(self, session: Session, standing: _Standing) -> Result:
-        self._begin(StepName.CONFIRM)
-        self._after = standing.observed
+        self._outcome.begin(StepName.CONFIRM)
+        self._outcome.after = standing.observed
         how, told = self._end(session, "confirm")
         if how == "confirmed":
             unhelped = plan.unhelped(self._job, standing.observed)
             return self.result(State.CHANGED, *unhelped)
-        problem = _problem(Code.S817, f"the confirmation came too late or failed: {told}")
+        problem = Finding(Code.S817, f"the confirmation came too late or failed: {told}")
         return self._ended(frozenset({how}), self._read_again(session), (problem,))
 
     def _take_back(self, session: Session, problems: tuple[Finding, ...]) -> Result:
-        self._begin(StepName.ROLLBACK)
+        self._outcome.begin(StepName.ROLLBACK)
         how, told = self._end(session, "return")
         if how == "stuck":
-            problems = (*problems, _problem(Code.S818, f"the way back failed: {told}"))
+            problems = (*problems, Finding(Code.S818, f"the way back failed: {told}"))
         return self._ended(frozenset({f"done-{how}"}), self._read_again(session), problems)
 
     def _end(self, session: Session, how: str) -> tuple[str, str]:
@@ -397,34 +302,26 @@ class _Transaction:
         self, states: frozenset[str], observed: Observed, problems: tuple[Finding, ...]
     ) -> Result:
         """Judge by what is there: fully new, fully old, or neither."""
-        self._after = observed
-        before = self._before
+        self._outcome.after = observed
+        before = self._outcome.before
         if before is not None and _same(before, observed):
             if self._armed_at is None:
                 return self.result(State.FAILED, *problems)
-            if not (problems or self._lost) or "done-fired" in states:
+            if not (problems or self._outcome.lost) or "done-fired" in states:
                 fired = "the dead-man fired" if "done-fired" in states else "the router did it"
-                problems = (*problems, _problem(Code.S817, f"{fired}: the former settings hold"))
+                problems = (*problems, Finding(Code.S817, f"{fired}: the former settings hold"))
             return self.result(State.ROLLED_BACK, *problems)
         left = plan.changes(self._target, self._job, observed)
         if not left and not any("stuck" in state for state in states):
-            self._step = StepName.CONFIRM
-            return self.result(State.CHANGED, *(_as_warning(problem) for problem in problems))
+            self._outcome.step = StepName.CONFIRM
+            return self.result(State.CHANGED, *as_warnings(problems))
         message = f"neither the former nor the new settings hold: {plan.shown(left)}"
-        return self.result(State.UNCLEAR, *problems, _problem(Code.S818, message))
+        return self.result(State.UNCLEAR, *problems, Finding(Code.S818, message))
 
 
 def _same(one: Observed, other: Observed) -> bool:
     stale = (one.facts.get(plan.STALE), other.facts.get(plan.STALE))
     return one.sha256 == other.sha256 and stale[0] == stale[1]
-
-
-def _problem(code: Code, message: str) -> Finding:
-    return Finding(code, message)
-
-
-def _as_warning(finding: Finding) -> Finding:
-    return replace(finding, severity=Severity.WARNING)
 
 
 def _told(answer: Answer) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from compiler.device.http.logins import LOGINS
 from compiler.errors import ApplyError
 from compiler.model.finding import Code
 from compiler.model.step import StepName
@@ -19,7 +18,7 @@ def possible(procedure: Procedure, target: str, host: str) -> None:
         if procedure.console is None:
             checked(procedure, target)
         return
-    if procedure.transport == "http" and procedure.login in LOGINS:
+    if procedure.transport == "http" and _lets_in(procedure.login):
         return
     step = procedure.step(StepName.APPLY)
     name = step.request if step else ""
@@ -34,6 +33,12 @@ def possible(procedure: Procedure, target: str, host: str) -> None:
     raise ApplyError.of(
         Code.S819, f"not pushed: {why}" + (f"; {todo}" if name else ""), hint=hint, host=host
     )
+
+
+def _lets_in(login: str) -> bool:
+    from compiler.device.http.logins import LOGINS  # noqa: PLC0415 - only web interfaces need it
+
+    return login in LOGINS
 
 
 def checked(procedure: Procedure, target: str) -> Guard:

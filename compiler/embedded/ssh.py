@@ -91,8 +91,15 @@ class _Server(asyncssh.SSHServer):
         return self._host.session()
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """Keep the connection."""
+        """Keep the connection. As those of routers, the server sends no packets to be ignored."""
         self._connection = conn
+        send = conn.send_packet
+
+        def send_what_matters(kind: int, *parts: bytes, **more: Any) -> None:
+            if kind != asyncssh.constants.MSG_IGNORE:
+                send(kind, *parts, **more)
+
+        conn.send_packet = send_what_matters  # type: ignore[assignment, method-assign]
 
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int

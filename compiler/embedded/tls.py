@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import ssl
 import tempfile
 
@@ -12,8 +13,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def self_signed(name: str) -> tuple[ssl.SSLContext, str]:
-    """Make a key and a certificate; give what serves them, and the certificate's fingerprint."""
+def served(name: str) -> tuple[ssl.SSLContext, str]:
+    """Give what serves a certificate of its own, and that certificate's fingerprint."""
+    certificate, key = self_signed(name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:  # ssl reads files only
+        file.write(certificate + key)
+        file.flush()
+        context.load_cert_chain(file.name)
+    written = ssl.PEM_cert_to_DER_cert(certificate.decode())
+    return context, f"SHA256:{hashlib.sha256(written).hexdigest()}"
+
+
+def self_signed(name: str, days: int = 3650) -> tuple[bytes, bytes]:
+    """Make a certificate that is good for some days from 2020 on, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     begin = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -24,19 +37,11 @@ def self_signed(name: str) -> tuple[ssl.SSLContext, str]:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
-        .not_valid_after(begin + dt.timedelta(days=3650))
+        .not_valid_after(begin + dt.timedelta(days=days))
         .sign(key, hashes.SHA256())
     )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile() as file:  # ssl reads files only
-        file.write(made.public_bytes(serialization.Encoding.PEM))
-        file.write(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        file.flush()
-        context.load_cert_chain(file.name)
-    return context, f"SHA256:{made.fingerprint(hashes.SHA256()).hex()}"
+    return made.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )

@@ -15,7 +15,7 @@ from compiler.embedded.line import over_line
 from compiler.embedded.listener import Listener
 from compiler.embedded.sites import site
 from compiler.embedded.sites.interface import Reply, Request
-from compiler.embedded.tls import self_signed
+from compiler.embedded.tls import served
 
 _MOST_HEAD, _MOST_BODY = 65_536, 1 << 20
 #: Kinds that speak HTTPS and nothing else.
@@ -40,7 +40,7 @@ class Web:
         self._tls: ssl.SSLContext | None = None
         self._fingerprint = ""
         if values["kind"] in _HTTPS:
-            self._tls, self._fingerprint = self_signed(self.name)
+            self._tls, self._fingerprint = served(self.name)
         self._latency: float = values["latency"]
         self._listener = Listener(values["address"], values["port"], self._taken)
         self.host, self.port = self._listener.host, self._listener.port

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from compiler.evaluate.answers import NOBODY, answer, answers
+from compiler.evaluate.openings import CLIENT_PORT, Openings, described, journey
 from compiler.evaluate.outcome import Outcome
 from compiler.evaluate.packet import Packet
 from compiler.evaluate.places import Places
 from compiler.evaluate.walk import Ruleset
-from compiler.evaluate.ways import CLIENT_PORT, Way, Ways
 from compiler.model.device import Device
 from compiler.model.effect import Effect, HelperState, Probe, Verdict
 from compiler.model.protocol import GRE, TCP
@@ -56,7 +56,7 @@ class Experience:
         """Take the rules of a router, its zones, and what is known of its kernel."""
         self._ruleset = ruleset
         self._places = Places(ruleset, device)
-        self._ways = Ways(self._places, device)
+        self._openings = Openings(self._places, device)
         self._conditions = conditions
         self._seen: dict[Packet, Outcome] = {}
 
@@ -65,11 +65,11 @@ class Experience:
         return tuple(self._effect(probe) for probe in probes)
 
     def _effect(self, probe: Probe) -> Effect:
-        found: dict[_Finding, Way] = {}
-        ways, are_all = self._ways.of(probe)
-        for way in ways:
-            one = self._finding(probe, way.packet)
-            found.setdefault(one, way)
+        found: dict[_Finding, Packet] = {}
+        openings, are_all = self._openings.of(probe)
+        for opening in openings:
+            one = self._finding(probe, opening)
+            found.setdefault(one, opening)
             if one.verdict is Verdict.UNKNOWN or len({_kind(each) for each in found}) > 1:
                 break
         if not found:
@@ -77,17 +77,17 @@ class Experience:
         one = _agreed(found)
         if not are_all and one.verdict is not Verdict.UNKNOWN:
             return Effect(probe, Verdict.UNKNOWN, _TOO_MANY, one.helper)
-        cuts = one.verdict.blocks and all(self._cuts(probe, way.packet) for way in ways)
+        cuts = one.verdict.blocks and all(self._cuts(probe, opening) for opening in openings)
         return Effect(probe, one.verdict, one.because, one.helper, cuts or not one.verdict.blocks)
 
     def journeys(self, probe: Probe) -> tuple[Journey, ...]:
         """Give every way that the first packet of a probe may take; none: too many to try."""
-        ways, are_all = self._ways.of(probe)
-        return tuple(way.journey for way in ways) if are_all else ()
+        openings, are_all = self._openings.of(probe)
+        return tuple(map(journey, openings)) if are_all else ()
 
     def doubt(self, probe: Probe) -> str:
-        """Say why nobody can tell what a probe experiences, on the first way where it is so."""
-        found = (self._finding(probe, way.packet) for way in self._ways.of(probe)[0])
+        """Say why nobody can tell what a probe experiences, on the first packet where it is so."""
+        found = (self._finding(probe, opening) for opening in self._openings.of(probe)[0])
         return next((one.because for one in found if one.verdict is Verdict.UNKNOWN), "")
 
     def _forward(self, packet: Packet) -> Outcome:
@@ -262,8 +262,8 @@ def _kind(one: _Finding) -> str:
     return "block" if one.verdict.blocks else str(one.verdict)
 
 
-def _agreed(found: dict[_Finding, Way]) -> _Finding:
-    """Join what all ways of a probe gave."""
+def _agreed(found: dict[_Finding, Packet]) -> _Finding:
+    """Join what all first packets of a probe gave."""
     doubt = next((one for one in found if one.verdict is Verdict.UNKNOWN), None)
     if doubt is not None:
         return doubt
@@ -273,7 +273,8 @@ def _agreed(found: dict[_Finding, Way]) -> _Finding:
     other = next((one for one in more if _kind(one) != _kind(first)), None)
     if other is None:
         return replace(first, helper=helper)
-    because = f"{first.verdict} {found[first]}, {other.verdict} {found[other]}: {other.because}"
+    here, there = described(found[first]), described(found[other])
+    because = f"{first.verdict} {here}, {other.verdict} {there}: {other.because}"
     return _Finding(Verdict.UNKNOWN, because, helper)
 
 

@@ -40,7 +40,8 @@ _INNER = _parsed({
         "172.19.213.11", "100.99.77.11"),
     6: ("2a02:d47a:77::11", "2600:77ff:77::11", "fd77:d47a:77::11"),
 })  # fmt: skip
-_OFFSETS = (11, 77, 133, 201, 5, 99, 171, 230, 2, 3, 254)
+#: Hosts of a network, counted from its start, of which rules hardly mention all.
+OFFSETS = (11, 77, 133, 201, 5, 99, 171, 230, 2, 3, 254)
 
 
 class Places:
@@ -91,7 +92,7 @@ class Places:
         """Give a host of a network that no rule mentions by a narrower one."""
         within = [net for net in self.mentioned if _inside(net, network) and net != network]
         size = network.num_addresses
-        some = [network[offset % size] for offset in _OFFSETS] if size > 2 else [network[size - 1]]
+        some = [network[offset % size] for offset in OFFSETS] if size > 2 else [network[size - 1]]
         return next((a for a in some if not any(a in net for net in within)), some[0])
 
     def unmentioned(self, some: Iterable[Address]) -> Address:

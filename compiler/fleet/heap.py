@@ -1,10 +1,22 @@
-"""The garbage collector during a run."""
+"""The garbage collector before a run and during one."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Keep the collector from walking, time and again, over what is being loaded and stays."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from compiler.build.lock import alone
 from compiler.errors import JournalError
 from compiler.model.finding import Code, Place
 
@@ -116,7 +117,7 @@ class Store:
 
     def _prepare(self, migrations: Sequence[str]) -> None:
         self.connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
-        with _alone(self.folder):  # of two that switch the mode at once, SQLite refuses one
+        with alone(self.folder):  # of two that switch the mode at once, SQLite refuses one
             self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = NORMAL")
         self.connection.execute("PRAGMA foreign_keys = ON")
@@ -225,17 +226,6 @@ class RunMark:
 
 def _mark_path(folder: Path, run: str) -> Path:
     return folder / "running" / run
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes of ours out for a moment."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _private_folder(path: Path) -> None:

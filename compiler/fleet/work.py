@@ -50,9 +50,9 @@ class Driver:
 
 def device_driver() -> Driver:
     """Give the driver of real routers."""
-    from compiler.device import transaction  # noqa: PLC0415 - paramiko is slow to import
+    from compiler.device.push import observe, push  # noqa: PLC0415 - paramiko is slow to import
 
-    return Driver(transaction.push, transaction.observe)
+    return Driver(push, observe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ _SAVED = "saved=${PASSTHRU_KEEP:-/var/lib/passthru/before}"
 _DURABLE = "/var/lib/passthru"
 _RC_LOCAL = "/etc/rc.local"
 _UNIT = "/etc/systemd/system/passthru-deadman.service"
-_UNIT_WANTED = "/etc/systemd/system/sysinit.target.wants/passthru-deadman.service"
+_WANTS = "/etc/systemd/system/sysinit.target.wants"
+_UNIT_WANTED = f"{_WANTS}/passthru-deadman.service"
 
 
 def procedure(table: nft.Table, options: Options, bundle: Bundle) -> Procedure:
@@ -40,7 +41,7 @@ def procedure(table: nft.Table, options: Options, bundle: Bundle) -> Procedure:
             StepName.READ,
             "the table as the kernel has it",
             "tables=$(nft list tables) || exit 1\n"
-            f"if printf '%s\\n' \"$tables\" | grep -qx 'table inet {name}'; then\n"
+            f"if {_has(name)}; then\n"
             f"\tnft list table inet {name}\n"
             "else\n"
             f"\tprintf 'table inet {name} {{\\n}}\\n'\n"
@@ -48,11 +49,13 @@ def procedure(table: nft.Table, options: Options, bundle: Bundle) -> Procedure:
         ),
         Step(StepName.CHECK, "nft accepts the rules", "nft -c -f etc/passthru/passthru.nft"),
         Step(StepName.ARM, "keep what is there now", _keep(name)),
-        Step(StepName.APPLY, "files, modules, sysctl, rules in one transaction", "sh ./apply.sh"),
+        Step(StepName.APPLY, "files, modules, sysctl, rules in one transaction", ". ./apply.sh"),
         Step(
             StepName.VERIFY,
             "the table is loaded" + (" and the router forwards" if options.gateway else ""),
-            f"set -e\nnft list table inet {name}" + (f"\n{_FORWARDS}" if options.gateway else ""),
+            # a push reads the table next, and compares it
+            f'set -e\n[ -n "${{PASSTHRU_KEEP-}}" ] || nft list table inet {name}'
+            + (f"\n{_FORWARDS}" if options.gateway else ""),
         ),
         Step(
             StepName.CONFIRM,
@@ -62,6 +65,15 @@ def procedure(table: nft.Table, options: Options, bundle: Bundle) -> Procedure:
         Step(StepName.ROLLBACK, "bring back what was there", _bring_back()),
     )
     return Procedure("ssh", steps, Guard("/run/passthru", _DURABLE, _hook(), _unhook()))
+
+
+def _has(name: str) -> str:
+    """Tell whether ``$tables`` has ours, without a process."""
+    return f"""case "
+$tables
+" in *"
+table inet {name}
+"*) true ;; *) false ;; esac"""
 
 
 def _facts(options: Options, bundle: Bundle) -> str:
@@ -79,9 +91,11 @@ def _facts(options: Options, bundle: Bundle) -> str:
         )
     )
     forwards = f'{_FORWARDS} || stale="$stale ip_forward"\n' if options.gateway else ""
-    return f"""echo "kernel=$(uname -r)"
+    return f"""read -r kernel 2>/dev/null </proc/sys/kernel/osrelease || kernel=$(uname -r)
+echo "kernel=$kernel"
 echo "nft=$(nft --version)"
-echo "tables=$(nft list tables | tr '\\n' ' ')"
+# shellcheck disable=SC2046,SC2116 # in one line
+echo "tables="$(nft list tables)
 modules=
 for module in nf_conntrack_pptp nf_nat_pptp; do
 	! modprobe -n -q "$module" || modules="$modules $module"
@@ -97,9 +111,10 @@ def _keep(name: str) -> str:
     return f"""set -e
 {_SAVED}
 [ -n "${{PASSTHRU_KEEP-}}" ] || rm -rf "$saved"
-mkdir -p "$saved"
+[ -d "$saved" ] || mkdir -p "$saved"
 printf 'table inet {name}\\ndelete table inet {name}\\n' > "$saved/rules.nft"
-if nft list tables | grep -qx 'table inet {name}'; then
+tables=$(nft list tables)
+if {_has(name)}; then
 	nft list table inet {name} | sed '{_READABLE}' >> "$saved/rules.nft"
 fi
 nft -c -f "$saved/rules.nft"
@@ -109,7 +124,9 @@ done > "$saved/list"
 # shellcheck disable=SC2046 # a list of names without spaces; not every tar reads one
 [ ! -s "$saved/list" ] || tar -C / -cf "$saved/files.tar" $(cat "$saved/list")
 for switch in {_SWITCHES}; do
-	[ ! -r "$switch" ] || printf '%s %s\\n' "$switch" "$(cat "$switch")"
+	[ -r "$switch" ] || continue
+	read -r value < "$switch" || :
+	printf '%s %s\\n' "$switch" "$value"
 done > "$saved/switches"
 [ ! -L /{_WANTED_BY} ] || : > "$saved/enabled"
 """
@@ -138,9 +155,8 @@ done
 def _hook() -> str:
     """Run the guard at boot, after our rules are loaded and before there is a network."""
     return f"""if [ -d /run/systemd/system ]; then
-	mkdir -p {_UNIT_WANTED.rpartition("/")[0]} || exit 1
-	cat >{_UNIT} <<'UNIT' || exit 1
-[Unit]
+	[ -d {_WANTS} ] || mkdir -p {_WANTS} || exit 1
+	printf '%s\\n' '[Unit]
 Description=passthru: take back a push that nobody confirmed
 Wants=network-pre.target
 Before=network-pre.target shutdown.target
@@ -151,8 +167,7 @@ DefaultDependencies=no
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh {_DURABLE}/deadman/guard boot
-UNIT
+ExecStart=/bin/sh {_DURABLE}/deadman/guard boot' >{_UNIT} || exit 1
 	ln -sf ../passthru-deadman.service {_UNIT_WANTED}
 	exit
 fi

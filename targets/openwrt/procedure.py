@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compiler.model.step import Step, StepName
 from compiler.model.target import Guard, Procedure
-from targets.openwrt.render import SCRIPT
+from targets.openwrt.render import BESIDE, LEASES, SCRIPT
 
 #: Prints one fact a line as ``name=value``; needs nothing from the bundle.
 FACTS = """\
@@ -35,15 +35,16 @@ echo "modules=${modules# }"
 
 #: The names of our rules in the file and in the kernel: `fw4 reload` says nothing when it fails.
 _STALE = r"""
+rules() {
+	iptables-save
+	ip6tables-save
+}
+list=rules
+! command -v fw4 > /dev/null || list='nft list table inet fw4'
 stale=
 # rules that are in the file or in the kernel, and not in both; and the files of ours that it names
 for each in $(
-	if command -v fw4 > /dev/null; then
-		nft list table inet fw4
-	else
-		iptables-save
-		ip6tables-save
-	fi 2> /dev/null | awk '
+	$list 2> /dev/null | awk '
 		FILENAME == ARGV[1] {
 			sub(/^[ \t]*option /, "")
 			if (!sub(/\047$/, "")) next
@@ -79,25 +80,16 @@ cat "${PASSTHRU_ROOT:-}/etc/config/firewall"
 
 _DURABLE = "/etc/passthru"
 #: Before the firewall (START=19), so that it starts with the file that is brought back.
+_BOOT = "${PASSTHRU_ROOT-}/etc/rc.d/S18passthru-deadman"
 _HOOK = f"""\
-script=${{PASSTHRU_ROOT-}}/etc/init.d/passthru-deadman
 [ -d "${{PASSTHRU_ROOT-}}/etc/rc.d" ] || mkdir -p "${{PASSTHRU_ROOT-}}/etc/rc.d"
 printf '%s\\n' '#!/bin/sh /etc/rc.common' START=18 \\
-	'boot() {{ sh {_DURABLE}/deadman/guard boot; }}' 'start() {{ boot; }}' >"$script" &&
-	chmod 755 "$script" || exit 1
-ln -sf ../init.d/passthru-deadman "${{PASSTHRU_ROOT-}}/etc/rc.d/S18passthru-deadman"
+	'boot() {{ sh {_DURABLE}/deadman/guard boot; }}' 'start() {{ boot; }}' >"{_BOOT}" &&
+	chmod 755 "{_BOOT}"
 """
-_UNHOOK = """\
-rm -f "${PASSTHRU_ROOT-}/etc/rc.d/S18passthru-deadman" \\
-	"${PASSTHRU_ROOT-}/etc/init.d/passthru-deadman"
+_UNHOOK = f"""\
+rm -f "{_BOOT}" "${{PASSTHRU_ROOT-}}{BESIDE}"
 """
-_KEEP = """\
-keep=${PASSTHRU_KEEP:-.}
-cp ./apply.sh "$keep/" 2> /dev/null || [ -f "$keep/apply.sh" ]
-cp -p "${PASSTHRU_ROOT:-}/etc/config/firewall" "$keep/firewall.before" &&
-	cmp -s "${PASSTHRU_ROOT:-}/etc/config/firewall" "$keep/firewall.before"
-"""
-_RESTORE = f"sh ./{SCRIPT} restore ./firewall.before\n"
 
 _SAYS = {
     StepName.STAGE: "merge our sections into a copy of /etc/config/firewall that uci accepts",
@@ -107,7 +99,9 @@ _SAYS = {
     StepName.VERIFY: "see that exactly our rules are loaded and the helper is assigned",
     StepName.ROLLBACK: "put the old /etc/config/firewall back and load it",
 }
-_OWN = {StepName.ARM: _KEEP, StepName.ROLLBACK: _RESTORE}
+#: A push has a folder that ends with it; what steps by hand leave for the next is in /tmp/passthru.
+_FOLDER = "PASSTHRU_STATE=${PASSTHRU_KEEP:+$PWD}\n"
+_RESTORE = "set -- restore ./firewall\n"
 
 
 def procedure() -> Procedure:
@@ -119,10 +113,13 @@ def procedure() -> Procedure:
                 StepName.FACTS, "print release, firewall, modules, what is loaded", FACTS + _STALE
             ),
             Step(StepName.READ, "print /etc/config/firewall", READ),
-            *(
-                Step(name, says, _OWN.get(name, f"sh ./{SCRIPT} {name}\n"))
-                for name, says in _SAYS.items()
-            ),
+            *(Step(name, says, _script(name)) for name, says in _SAYS.items()),
         ),
-        Guard("/tmp/passthru-push", _DURABLE, _HOOK, _UNHOOK),  # noqa: S108 - the router's
+        Guard(LEASES, _DURABLE, _HOOK, _UNHOOK),
     )
+
+
+def _script(name: StepName) -> str:
+    """Run a step of apply.sh in the shell that is there: to start another one is dear."""
+    how = _RESTORE if name is StepName.ROLLBACK else f"{_FOLDER}set -- {name}\n"
+    return f"{how}. ./{SCRIPT}\n"

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 NATIVE = "firewall.uci"
 SCRIPT = "apply.sh"
 PACKAGES = "packages"
+#: What is about to become the config.
+BESIDE = "/etc/config/.firewall.passthru"
+#: Where pushes keep their leases: apply.sh by hand does not run beside one.
+LEASES = "/tmp/passthru-push"  # noqa: S108 - the router's
 
 
 def bundle(settings: Settings, device: Device) -> Bundle:
@@ -82,6 +86,8 @@ def script(settings: Settings, device: Device) -> str:
     """Print apply.sh; its steps are what the procedure runs."""
     template = _environment().get_template("apply.sh.j2")
     return template.render(
+        leases=LEASES,
+        beside=BESIDE,
         firewall=str(firewall_of(device)),
         modules=sorted(_modules(settings, device)),
         assigned=[(name, zone) for name, zones in settings.helpers for zone in zones],

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from compiler.audit.judge import Answer, Judged, audit
+from compiler.audit.experience import Answer
+from compiler.audit.judge import Judged, audit
 from compiler.audit.reports.text import finding_lines
 from compiler.audit.run import job_of
 from compiler.build.plan import Compiled, RouterCompiler

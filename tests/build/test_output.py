@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from compiler.build.lock import alone
 from compiler.build.manifest import NAME
-from compiler.build.output import ASIDE, Output, Written, _alone
+from compiler.build.output import ASIDE, Output, Written
 from compiler.build.swap import swap
 from compiler.errors import OutputError
 from tests.build.support import LINUX, bundles, site
@@ -303,7 +304,7 @@ def test_runs_into_one_folder_come_one_after_the_other(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write(out, HOSTS)
     with ThreadPoolExecutor(1) as other:
-        with _alone(out):
+        with alone(out):
             aside = out / f"{ASIDE}of-this-run"
             aside.mkdir()
             waiting = other.submit(write, out, HOSTS, pptp="pass")

@@ -70,6 +70,26 @@ def test_a_wrong_configuration_is_wrong_usage(site: Site, text: str, said: str) 
     assert said in result.err
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_how_much_to_say_goes_before_the_command_or_behind_it(site: Site, order: int) -> None:
+    site.write({"policy.yml": POLICY.replace("pptp: block", "pptp: blok")})
+    said = "\x1b["
+    assert said in site.run(*["validate", "--color=always"][::order]).err
+    assert said not in site.run(*["validate", "--color=never"][::order]).err
+    site.write({"policy.yml": POLICY})
+    assert site.run(*["compile", "-v"][::order]).err == "out: 1 new\n"
+    assert site.run(*["compile", "-q"][::order]).err == ""
+
+
+def test_the_last_word_on_colour_holds_and_quiet_is_quiet(site: Site) -> None:
+    assert site.run("-q", "compile", "-v").err == ""
+    assert site.run("-v", "compile", "-q").err == ""
+    site.write({"policy.yml": POLICY.replace("pptp: block", "pptp: blok")})
+    assert "\x1b[" in site.run("--color", "never", "validate", "--color", "always").err
+    assert site.run("probe", "run", "-qv", "--help").code == 0
+    assert "k=v" in site.run("validate", "-e", "-v").err
+
+
 def test_no_policy_named(site: Site) -> None:
     site.write({"passthru.toml": ""})
     result = site.run("validate", "-i", "hosts.yml")

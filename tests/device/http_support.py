@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import json
 import ssl
 import threading
@@ -14,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import hashes
 
-from compiler.device import transaction
 from compiler.device.job import Job, Listener, Options, Result
+from compiler.device.push import push
 from compiler.embedded import EmbeddedFleet, EmbeddedHttp, EmbeddedRouter
+from compiler.embedded.tls import self_signed
 from compiler.model.device import Device, Fact
 from compiler.model.finding import Code
 from compiler.model.intent import Action
@@ -108,7 +106,7 @@ class Web:
         listen: Listener | None = None,
         **more: Any,
     ) -> Result:
-        result = transaction.push(self.job(wanted, **more), options, listen)
+        result = push(self.job(wanted, **more), options, listen)
         assert self.site.password not in repr(result)
         assert self.bastion.password not in repr(result)
         return result
@@ -160,7 +158,7 @@ class Server:
         return job(web_device(kind), wanted, reach)
 
     def push(self, kind: str, options: Options = QUICK, **more: Any) -> Result:
-        result = transaction.push(self.job(kind, **more), options)
+        result = push(self.job(kind, **more), options)
         assert PASSWORD not in repr(result)
         return result
 
@@ -248,28 +246,10 @@ class Jnap:
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """Make a self-signed certificate as a router does; give its file and its key's."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    begin = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(begin + dt.timedelta(days=365))  # routers' own have often expired
-        .sign(key, hashes.SHA256())
-    )
     files = folder / f"{name}.pem", folder / f"{name}.key"
-    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    made = self_signed(name, days=365)  # routers' own have often expired
+    for file, text in zip(files, made, strict=True):
+        file.write_bytes(text)
     return files
 
 

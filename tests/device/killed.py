@@ -8,8 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
-from compiler.device import transaction
 from compiler.device.job import Progress
+from compiler.device.push import push
 from compiler.model.step import StepName
 
 
@@ -20,7 +20,7 @@ def main(pickled: str, step: str) -> None:
         if progress.step is StepName(step):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    transaction.push(job, options, listen)
+    push(job, options, listen)
 
 
 main(*sys.argv[1:])

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compiler.device import transaction
 from compiler.device.job import Job, Observed, Options
+from compiler.device.push import changes_of, observe
 from compiler.embedded import EmbeddedFleet, EmbeddedRouter
 from compiler.model.device import Device
 from compiler.model.intent import Intent
@@ -84,11 +84,11 @@ class Site:
         return job(self.device, wanted, self.reach, self.router.name)
 
     def observe(self, wanted: Intent, options: Options = OPTIONS) -> Observed:
-        return transaction.observe(self.job(wanted), options)
+        return observe(self.job(wanted), options)
 
     def has(self, wanted: Intent) -> bool:
         """Tell whether the router has what a push of this would bring."""
-        return not transaction.changes_of(self.job(wanted), self.observe(wanted))
+        return not changes_of(self.job(wanted), self.observe(wanted))
 
     def console(self, command: str) -> str:
         return self.router.run(command).stdout

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.device import console, transaction
+from compiler.device import console
 from compiler.device.job import Progress, Result, State
+from compiler.device.push import push
 from compiler.embedded import (
     ClockJump,
     DropLine,
@@ -50,7 +51,7 @@ def site(fleet: EmbeddedFleet, tmp_path: Path, request: pytest.FixtureRequest) -
 
 
 def pushed(site: Site, wanted: object = OLD) -> None:
-    result = transaction.push(site.job(wanted), OPTIONS)  # type: ignore[arg-type]
+    result = push(site.job(wanted), OPTIONS)  # type: ignore[arg-type]
     assert (result.state, result.findings) == (State.CHANGED, ())
 
 
@@ -81,7 +82,7 @@ def test_push_and_nothing_is_left_to_do(site: Site) -> None:
     """1. a push changes; 2. the second is empty: one connection, no write; 3. nothing is left."""
     foreign = config(site)
     steps: list[StepName] = []
-    result = transaction.push(site.job(NEW), OPTIONS, lambda told: steps.append(told.step))
+    result = push(site.job(NEW), OPTIONS, lambda told: steps.append(told.step))
     assert (result.state, result.findings) == (State.CHANGED, ())
     assert steps == [*(StepName(n) for n in ["facts", "read", "stage", "check", "arm", "apply"]),
                      StepName.VERIFY, StepName.CONFIRM]  # fmt: skip
@@ -89,7 +90,7 @@ def test_push_and_nothing_is_left_to_do(site: Site) -> None:
     assert result.after.facts["release"].startswith("7.")
     assert site.router.state().connections == 2
     now, calls = config(site), site.router.state().log
-    again = transaction.push(site.job(NEW), OPTIONS)
+    again = push(site.job(NEW), OPTIONS)
     assert (again.state, again.changes) == (State.UNCHANGED, ())
     assert (config(site), site.router.state().log) == (now, calls)
     assert site.router.state().connections == 3
@@ -104,7 +105,7 @@ def test_push_and_nothing_is_left_to_do(site: Site) -> None:
 
 def test_a_check_writes_nothing(site: Site) -> None:
     before, calls = config(site), site.router.state().log
-    result = transaction.push(site.job(NEW), replace(OPTIONS, check=True))
+    result = push(site.job(NEW), replace(OPTIONS, check=True))
     assert result.state is State.WOULD_CHANGE
     assert (config(site), site.router.state().log) == (before, calls)
 
@@ -112,7 +113,7 @@ def test_a_check_writes_nothing(site: Site) -> None:
 def test_the_helper_counts_although_an_export_does_not_show_it(site: Site) -> None:
     pushed(site)
     site.console("/ip firewall service-port set pptp disabled=yes")
-    result = transaction.push(site.job(OLD), OPTIONS)
+    result = push(site.job(OLD), OPTIONS)
     assert (result.state, [change.item for change in result.changes]) == (
         State.CHANGED,
         ["/ip firewall service-port pptp"],
@@ -130,7 +131,7 @@ def test_what_is_taken_back_is_what_there_was_each_at_its_place(site: Site) -> N
     site.router.fault(
         ToolFails('/ipv6 firewall filter add action=drop chain=passthru comment="passthru:pptp')
     )
-    result = transaction.push(site.job(NEW), FAST)
+    result = push(site.job(NEW), FAST)
     assert (result.state, codes(result)) == (State.ROLLED_BACK, [Code.S815])
     assert config(site) == before
 
@@ -147,7 +148,7 @@ def test_a_way_back_that_fails_is_tried_again(site: Site) -> None:
             site.router.fault(ToolFails('add action=drop chain=passthru comment="passthru:wireg'))
             threading.Timer(3, site.router.clear).start()
 
-    result = transaction.push(site.job(NEW), OPTIONS, spoil)
+    result = push(site.job(NEW), OPTIONS, spoil)
     assert (result.state, codes(result)) == (State.ROLLED_BACK, [Code.S816])
     assert config(site) == before
 
@@ -159,7 +160,7 @@ def test_a_long_policy_goes_in_pieces(site: Site) -> None:
     assert config(site).count("address=192.0.") == 400
     before = config(site)
     site.router.fault(ToolFails('add name="passthru-push-applied"'))
-    assert transaction.push(site.job(NEW), FAST).state is State.ROLLED_BACK
+    assert push(site.job(NEW), FAST).state is State.ROLLED_BACK
     assert config(site) == before
 
 
@@ -167,7 +168,7 @@ def test_an_interface_that_is_not_there_stops_it_before_anything_is_written(site
     zones = tuple(replace(zone, devices=("moon",)) for zone in site.device.zones)
     site.device = replace(site.device, zones=zones)
     before = config(site)
-    result = transaction.push(site.job(NEW), OPTIONS)
+    result = push(site.job(NEW), OPTIONS)
     assert (result.state, codes(result)) == (State.REFUSED, [Code.S813])
     assert "interface of a zone is missing" in result.findings[0].message
     assert config(site) == before
@@ -177,20 +178,20 @@ def test_who_holds_the_lease(site: Site) -> None:
     """1. one that holds refuses; 2. an expired one, and one of before a boot, are taken over."""
     lease = "/system script add name=passthru-push-lease comment="
     site.console(f'{lease}"eve/run-9 abc 0 99999"')
-    result = transaction.push(site.job(NEW), OPTIONS)
+    result = push(site.job(NEW), OPTIONS)
     assert (result.state, codes(result)) == (State.REFUSED, [Code.S810])
     assert "eve/run-9" in result.findings[0].message
     for stale in ("eve/run-9 abc 0 0", "eve/run-9 abc 9000 99999", "", 'odd \\" \\$x ]'):
         site.console("/system script remove [find]")
         site.console(f'{lease}"{stale}"')
-        assert transaction.push(site.job(NEW), OPTIONS).state is State.CHANGED
+        assert push(site.job(NEW), OPTIONS).state is State.CHANGED
         pushed(site)
     assert over(site)
 
 
 def test_of_pushes_at_once_one_works(site: Site) -> None:
     with ThreadPoolExecutor(4) as threads:
-        results = list(threads.map(lambda _: transaction.push(site.job(NEW), OPTIONS), range(4)))
+        results = list(threads.map(lambda _: push(site.job(NEW), OPTIONS), range(4)))
     states = [result.state for result in results]
     assert states.count(State.CHANGED) == 1
     assert set(states) <= {State.CHANGED, State.UNCHANGED, State.REFUSED}
@@ -203,7 +204,7 @@ def test_who_changes_the_router_meanwhile_is_not_overwritten(site: Site) -> None
         if told.step is StepName.STAGE:
             site.console(f"{FILTER} add chain=forward comment=passthru:mine action=drop")
 
-    result = transaction.push(site.job(NEW), OPTIONS, meddle)
+    result = push(site.job(NEW), OPTIONS, meddle)
     assert (result.state, codes(result)) == (State.REFUSED, [Code.S811])
     assert over(site)
     assert "passthru:mine" in config(site)
@@ -218,14 +219,14 @@ def test_a_confirmation_that_comes_too_late_says_so(site: Site) -> None:
         if told.step is StepName.CONFIRM:
             site.console("/system script add name=passthru-push-end comment=fired")
 
-    result = transaction.push(site.job(NEW), OPTIONS, fire)
+    result = push(site.job(NEW), OPTIONS, fire)
     assert (result.state, codes(result)) == (State.ROLLED_BACK, [Code.S817])
     assert config(site) == before
 
 
 def test_a_wrong_host_key_stops_everything(site: Site) -> None:
     site.router.fault(WrongHostKey())
-    result = transaction.push(site.job(NEW), replace(OPTIONS, accept_new=True))
+    result = push(site.job(NEW), replace(OPTIONS, accept_new=True))
     assert (result.state, codes(result)) == (State.UNREACHABLE, [Code.S803])
 
 
@@ -263,7 +264,7 @@ def test_fires_after_a_killed_client(site: Site, tmp_path: Path) -> None:
     kill_at(site, "verify", SOON, tmp_path)
     until(lambda: over(site))
     assert config(site) == before
-    result = transaction.push(site.job(NEW), OPTIONS)
+    result = push(site.job(NEW), OPTIONS)
     assert (result.state, codes(result)) == (State.CHANGED, [Code.S817])
     assert "run-1" in result.findings[0].message
     assert "passthru-note" not in site.router.state().loaded
@@ -275,7 +276,7 @@ def test_a_client_killed_anywhere(site: Site, tmp_path: Path, step: str) -> None
     before = config(site)
     kill_at(site, step, SOON, tmp_path)
     until(lambda: "passthru-push-tick" not in site.router.state().loaded)
-    until(lambda: transaction.push(site.job(NEW), OPTIONS).state is State.CHANGED)
+    until(lambda: push(site.job(NEW), OPTIONS).state is State.CHANGED)
     pushed(site)
     assert config(site) == before
 
@@ -286,7 +287,7 @@ def test_a_reboot_in_the_window_brings_back_the_old_state(site: Site, tmp_path: 
     kill_at(site, "confirm", NEVER, tmp_path)
     assert site.has(NEW)
     for wanted, state in ((NEW, State.UNCHANGED), (OLD, State.REFUSED)):
-        told = transaction.push(site.job(wanted), OPTIONS)
+        told = push(site.job(wanted), OPTIONS)
         assert (told.state, codes(told)) == (state, [Code.S810])
     site.router.reboot()
     assert config(site) == before
@@ -369,7 +370,7 @@ def test_fully_new_or_fully_old(fleet: EmbeddedFleet, tmp_path: Path) -> None:
 
 def _judged(fleet: EmbeddedFleet, folder: Path, number: int, fault: Fault) -> str:
     site = Site(fleet, "routeros", f"routeros-fault-{number}", folder)
-    assert transaction.push(site.job(OLD), OPTIONS).state is State.CHANGED
+    assert push(site.job(OLD), OPTIONS).state is State.CHANGED
     old = config(site)
     if isinstance(fault, DropLine) and fault.connection == -1:
         fault = replace(fault, connection=site.router.state().connections + 2)
@@ -377,7 +378,7 @@ def _judged(fleet: EmbeddedFleet, folder: Path, number: int, fault: Fault) -> st
     mended = threading.Timer(6, site.router.clear)
     if isinstance(fault, ToolFails):  # the way back needs what fails, too
         mended.start()
-    result = transaction.push(site.job(NEW), FAST)
+    result = push(site.job(NEW), FAST)
     mended.cancel()
     site.router.clear()
     problem = _problem(site, result, old)
@@ -397,7 +398,7 @@ def _problem(site: Site, result: Result, old: str) -> str:
         return f"the old settings are not as they were: {config(site)}"
     again = replace(OPTIONS, step_timeout=10.0)
     for _ in range(30):  # a lease of a push that was cut off has to expire
-        after = transaction.push(site.job(NEW), again)
+        after = push(site.job(NEW), again)
         if after.state is not State.REFUSED:
             break
         time.sleep(1)

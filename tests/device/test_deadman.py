@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.device import transaction
 from compiler.device.job import State
+from compiler.device.push import push
 from compiler.embedded import ClockJump, EmbeddedFleet
 from compiler.model.finding import Code
 from tests.device.routers import FAMILIES, Site, kill_at
@@ -26,7 +26,7 @@ def site(fleet: EmbeddedFleet, tmp_path: Path, request: pytest.FixtureRequest) -
         pytest.skip("the routers need namespaces of their own here")
     family = request.param
     found = Site(fleet, family, f"{family}-{abs(hash(request.node.nodeid))}", tmp_path)
-    assert transaction.push(found.job(OLD), OPTIONS).state is State.CHANGED
+    assert push(found.job(OLD), OPTIONS).state is State.CHANGED
     return found
 
 
@@ -48,7 +48,7 @@ def test_fires_after_a_killed_client(site: Site, tmp_path: Path) -> None:
     kill_at(site, "verify", SOON, tmp_path)
     until(lambda: not guards(site))
     assert site.has(OLD)
-    result = transaction.push(site.job(NEW), OPTIONS)
+    result = push(site.job(NEW), OPTIONS)
     assert result.state is State.CHANGED
     assert [finding.code for finding in result.findings] == [Code.S817]
     assert "run-1" in result.findings[0].message
@@ -62,7 +62,7 @@ def test_a_reboot_in_the_window_brings_back_the_old_state(site: Site, tmp_path: 
     site.router.reboot()
     assert site.has(OLD)
     assert not guards(site)
-    assert transaction.push(site.job(NEW), OPTIONS).state is State.CHANGED
+    assert push(site.job(NEW), OPTIONS).state is State.CHANGED
 
 
 @pytest.mark.parametrize("site", ["ddwrt", "freshtomato", "edgeos", "vyos"], indirect=True)
@@ -89,7 +89,7 @@ def test_a_clock_that_jumps_fires_nothing(site: Site, tmp_path: Path, seconds: i
     time.sleep(2.5)  # the timer looks once a second
     assert site.has(NEW)
     assert guards(site)
-    refused = transaction.push(site.job(OLD), OPTIONS)
+    refused = push(site.job(OLD), OPTIONS)
     assert (refused.state, refused.findings[0].code) == (State.REFUSED, Code.S810)
     site.router.reboot()
     assert site.has(OLD)
@@ -101,4 +101,4 @@ def test_a_client_killed_anywhere(site: Site, tmp_path: Path, step: str) -> None
     kill_at(site, step, SOON, tmp_path)
     until(lambda: not guards(site) and not site.console("ls -d /tmp/passthru-push/[!l]*"))
     assert site.has(OLD) or site.has(NEW)
-    assert transaction.push(site.job(NEW), OPTIONS).state in (State.CHANGED, State.UNCHANGED)
+    assert push(site.job(NEW), OPTIONS).state in (State.CHANGED, State.UNCHANGED)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.device import transaction
 from compiler.device.job import Result, State
+from compiler.device.push import push
 from compiler.embedded import (
     ClockJump,
     DropLine,
@@ -81,12 +81,12 @@ def test_fully_new_or_fully_old(fleet: EmbeddedFleet, tmp_path: Path, family: st
 
 def _judged(fleet: EmbeddedFleet, folder: Path, family: str, number: int, fault: Fault) -> str:
     site = Site(fleet, family, f"{family}-fault-{number}", folder)
-    assert transaction.push(site.job(OLD), OPTIONS).state is State.CHANGED
+    assert push(site.job(OLD), OPTIONS).state is State.CHANGED
     _wait(site)
     if isinstance(fault, DropLine) and fault.connection == -1:
         fault = replace(fault, connection=site.router.state().connections + 2)
     site.router.fault(fault)
-    result = transaction.push(site.job(NEW), FAST)
+    result = push(site.job(NEW), FAST)
     site.router.clear()
     problem = _problem(site, result)
     shown = [finding.message for finding in result.findings]
@@ -102,7 +102,7 @@ def _problem(site: Site, result: Result) -> str:
     holds = "old" if old else "new" if new else "neither"
     if HOLDS.get(result.state) != holds:
         return f"the router has {holds}"
-    after = transaction.push(site.job(NEW), OPTIONS)
+    after = push(site.job(NEW), OPTIONS)
     if after.state not in (State.CHANGED, State.UNCHANGED):
         return f"the next push: {after.state} {[finding.message for finding in after.findings]}"
     left = _wait(site)

@@ -77,7 +77,26 @@ def test_confirmed_and_gone(shell: Shell, root: Path) -> None:
     assert "armed" in shell.run(found.after(5), 60)["state"].split()
     assert end(shell, found, "confirm") == "confirmed"
     assert traces(root) == ["settled", "state"]
+    assert not (root / "durable").exists()
     assert end(shell, found, "confirm") == ""  # confirmed twice: nothing is there any more
+
+
+@pytest.mark.parametrize("name", ["other", ".other"])
+def test_what_others_have_beside_it_stays(shell: Shell, root: Path, name: str) -> None:
+    (root / "durable" / name).touch()
+    found = scripts()
+    begin(shell, found)
+    assert end(shell, found, "confirm") == "confirmed"
+    assert traces(root) == [f"durable/{name}", "settled", "state"]
+
+
+def test_a_dead_man_that_is_not_whole_stops_it(shell: Shell, root: Path) -> None:
+    """It is the timer itself that shows it: a shell reads all of it before it runs any of it."""
+    answer = begin(shell, scripts(rollback="if"))
+    assert answer.status == Status.UNARMED
+    assert "the timer does not run" in answer.err
+    assert traces(root) == ["state"]
+    assert (root / "state").read_text() == "old\n"
 
 
 def test_returned_and_gone(shell: Shell, root: Path) -> None:

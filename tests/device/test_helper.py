@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.device import transaction
 from compiler.device.job import State
+from compiler.device.push import push
 from compiler.embedded import EmbeddedFleet
 from compiler.model.finding import Code, Severity
 from compiler.toggles.nvram import nvram_facts
@@ -76,10 +76,10 @@ def test_a_helper_that_is_not_there_is_said(
         pytest.skip("the routers need namespaces of their own here")
     site = Site(fleet, family, f"{family}-helper", tmp_path, modules=())
     for state in (State.CHANGED, State.UNCHANGED):
-        result = transaction.push(site.job(OLD), OPTIONS)
+        result = push(site.job(OLD), OPTIONS)
         assert result.state is state
         (found,) = result.findings
         assert (found.code, found.severity) == (Code.D503, Severity.WARNING)
         assert "no module of it is loaded" in found.message
-    blocked = transaction.push(site.job(NEW), OPTIONS)
+    blocked = push(site.job(NEW), OPTIONS)
     assert (blocked.state, blocked.findings) == (State.CHANGED, ())

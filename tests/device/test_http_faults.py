@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.device import transaction
 from compiler.device.http import transaction as http_transaction
 from compiler.device.job import Progress, Result, State
+from compiler.device.push import push
 from compiler.embedded import DropLine, EmbeddedFleet, EmbeddedRouter
 from compiler.model.finding import Code, Severity
 from compiler.model.step import StepName
@@ -140,7 +140,7 @@ def test_the_bastion_reboots(
 
     rebooted: list[bool] = []
     job = web.job()
-    result = transaction.push(job, QUICK, reboot)
+    result = push(job, QUICK, reboot)
     now = web.settings
     assert (now != before) is (result.state is State.CHANGED)
     assert result.state in (State.CHANGED, State.FAILED, State.UNREACHABLE)

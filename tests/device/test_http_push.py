@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from compiler.device import transaction, transports
+from compiler.device import transports
 from compiler.device.http import transaction as http_transaction
 from compiler.device.http.lease import leased
 from compiler.device.http.way import web_way
 from compiler.device.job import Progress, State
+from compiler.device.push import changes_of, observe, push
 from compiler.device.session import Session
 from compiler.embedded import DropLine, EmbeddedFleet, EmbeddedRouter, Hang, ReadOnlyFlash, Refuse
 from compiler.errors import ApplyError
@@ -113,8 +114,8 @@ def test_a_check_writes_nothing(make: Make, bastion: EmbeddedRouter, kind: str) 
     assert leases(bastion) == ""
     job = web.job()
     assert result.before is not None
-    assert transaction.observe(job, OPTIONS).sha256 == result.before.sha256
-    assert transaction.changes_of(job, result.before) == result.changes
+    assert observe(job, OPTIONS).sha256 == result.before.sha256
+    assert changes_of(job, result.before) == result.changes
 
 
 @pytest.mark.parametrize("kind", ENDS)
@@ -138,7 +139,7 @@ def test_fields_of_others_keep_what_they_have_now(make: Make, kind: str) -> None
     job = web.job()
     device = replace(job.device, options={**job.device.options, "observed": seen.native})
     web.site.put(**{other: value})
-    assert transaction.push(replace(job, device=device), OPTIONS).state is State.CHANGED
+    assert push(replace(job, device=device), OPTIONS).state is State.CHANGED
     assert web.settings[other] == value
 
 
@@ -146,7 +147,7 @@ def test_fields_of_others_keep_what_they_have_now(make: Make, kind: str) -> None
 def test_a_router_that_changed_since_the_plan_is_refused(make: Make, kind: str) -> None:
     web = make(kind)
     job = replace(web.job(), expects="0" * 64)
-    result = transaction.push(job, OPTIONS)
+    result = push(job, OPTIONS)
     assert (result.state, codes(result)) == (State.REFUSED, [Code.S811])
     assert web.site.state()["writes"] == 0
 
@@ -209,7 +210,7 @@ def test_two_operators_at_once(make: Make, bastion: EmbeddedRouter) -> None:
     others = [replace(OPTIONS, run=f"run-{n}", operator=f"op{n}@desk") for n in range(4)]
     job = web.job()
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda options: transaction.push(job, options), others))
+        results = list(pool.map(lambda options: push(job, options), others))
     states = [result.state for result in results]
     assert states.count(State.CHANGED) == 1
     assert set(states) <= {State.CHANGED, State.REFUSED, State.UNCHANGED}
@@ -354,9 +355,7 @@ def test_a_password_that_is_refused_later_is_not_tried_again(make: Make) -> None
         wrong["on"] = progress.step is StepName.VERIFY
 
     secret = Changing(Origin.ENVIRONMENT, "X", Place("x"))
-    result = transaction.push(
-        replace(job, reach={**job.reach, "ansible_password": secret}), QUICK, change
-    )
+    result = push(replace(job, reach={**job.reach, "ansible_password": secret}), QUICK, change)
     assert (result.state, codes(result)) == (State.UNCLEAR, [Code.S818])
     assert len(web.site.state()["requests"]) == 4  # look, look again, write, one refused look
 

@@ -14,11 +14,12 @@ import paramiko
 import pytest
 from paramiko.packet import NeedRekeyException
 
-from compiler.device import transaction
+from compiler.device import push
 from compiler.device.packets import Packets
 from compiler.device.proxy import ProxyCommand
 from compiler.device.reach import way_of
 from compiler.device.session import Session
+from compiler.device.transaction import Transaction
 from compiler.errors import LostError, PassthruError
 from compiler.model.finding import Code
 from tests.device.support import NEW, OPTIONS, device_of, job
@@ -224,9 +225,9 @@ def test_tries_that_fail_leave_no_connections_behind(monkeypatch: pytest.MonkeyP
     def conclude(self: Any, session: Any, problems: Any) -> None:
         raise LostError.of(Code.S806, "it broke off")
 
-    monkeypatch.setattr(transaction._Transaction, "_connect", connect)
-    monkeypatch.setattr(transaction._Transaction, "_conclude", conclude)
-    pushed = transaction._Transaction(job(device_of("openwrt"), NEW, {}), OPTIONS, None)
+    monkeypatch.setattr(Transaction, "_connect", connect)
+    monkeypatch.setattr(Transaction, "_conclude", conclude)
+    pushed: Any = push._begun(job(device_of("openwrt"), NEW, {}), OPTIONS, None)
     first: Any = Fake("first")
     pushed._sessions.append(first)
     for _ in range(3):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.device import transaction
 from compiler.device.job import Job, Progress, State
+from compiler.device.push import observe, push
 from compiler.model.finding import Code
 from compiler.model.intent import Intent
 from compiler.model.step import StepName
@@ -66,11 +66,11 @@ def test_what_is_pushed_is_what_packets_meet(lab: Lab, router: Server) -> None:
     """1. block and see it drop; 2. pass; 3. a push that is taken back leaves all as before."""
     l2tp = out(lab, UDP, 1701, b"\xff" * 40, version=4)
     for action, through in (("block", False), ("pass", True)):
-        result = transaction.push(job(lab, router, intent({"l2tp": action})), OPTIONS)
+        result = push(job(lab, router, intent({"l2tp": action})), OPTIONS)
         assert (result.state, result.findings) == (State.CHANGED, ())
         lab.forget()
         assert passes(lab, l2tp) is through
-    again = transaction.push(job(lab, router, intent({"l2tp": "pass"})), OPTIONS)
+    again = push(job(lab, router, intent({"l2tp": "pass"})), OPTIONS)
     assert again.state is State.UNCHANGED
 
     seen: list[bool] = []
@@ -83,7 +83,7 @@ def test_what_is_pushed_is_what_packets_meet(lab: Lab, router: Server) -> None:
             lab.router.run("nft", "flush", "chain", "inet", "passthru", "forward", check=False)
             lab.router.run("nft", "delete", "table", "inet", "passthru", check=False)
 
-    result = transaction.push(job(lab, router, intent({"l2tp": "block"})), OPTIONS, spoil)
+    result = push(job(lab, router, intent({"l2tp": "block"})), OPTIONS, spoil)
     assert seen == [False]
     assert (result.state, result.findings[0].code) == (State.ROLLED_BACK, Code.S816)
     lab.forget()
@@ -93,14 +93,14 @@ def test_what_is_pushed_is_what_packets_meet(lab: Lab, router: Server) -> None:
 
 def test_rules_that_the_kernel_refuses_change_nothing(lab: Lab, router: Server) -> None:
     wanted = job(lab, router, intent({"l2tp": "block", "pptp": "pass"}))
-    before = transaction.observe(wanted, OPTIONS)
+    before = observe(wanted, OPTIONS)
     broken = tuple(
         replace(file, content=file.content + b"table inet other { chain x { bogus; } }\n")
         if file.path == wanted.bundle.native
         else file
         for file in wanted.bundle.files
     )
-    result = transaction.push(replace(wanted, bundle=replace(wanted.bundle, files=broken)), OPTIONS)
+    result = push(replace(wanted, bundle=replace(wanted.bundle, files=broken)), OPTIONS)
     assert (result.state, result.step) == (State.REFUSED, StepName.CHECK)
     assert result.findings[0].code is Code.S813
-    assert transaction.observe(wanted, OPTIONS).sha256 == before.sha256
+    assert observe(wanted, OPTIONS).sha256 == before.sha256

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.device import transaction
 from compiler.device.job import Progress, Result, State
+from compiler.device.push import push
 from compiler.embedded import EmbeddedFleet, WrongHostKey
 from compiler.model.finding import Code
 from compiler.model.step import StepName
@@ -41,7 +41,7 @@ def codes(result: Result) -> list[Code]:
 
 
 def pushed(site: Site) -> None:
-    result = transaction.push(site.job(OLD), OPTIONS)
+    result = push(site.job(OLD), OPTIONS)
     assert result.state is State.CHANGED
     assert set(codes(result)) <= {Code.D503}
 
@@ -52,7 +52,7 @@ def test_push_and_nothing_is_left_to_do(make: Make, family: str) -> None:
     site = make(family)
     steps: list[StepName] = []
     before = site.observe(NEW)
-    result = transaction.push(site.job(NEW), OPTIONS, lambda told: steps.append(told.step))
+    result = push(site.job(NEW), OPTIONS, lambda told: steps.append(told.step))
     assert result.state is State.CHANGED
     # Where no command shows whether the helper is assigned, the push says that it has not seen it.
     assert set(codes(result)) <= ({Code.D503} if family == "ddwrt" else set())
@@ -65,7 +65,7 @@ def test_push_and_nothing_is_left_to_do(make: Make, family: str) -> None:
     assert result.before.sha256 == before.sha256 != result.after.sha256
     assert result.changes
     calls, connections = site.router.state().log, site.router.state().connections
-    again = transaction.push(site.job(NEW), OPTIONS)
+    again = push(site.job(NEW), OPTIONS)
     assert (again.state, again.changes) == (State.UNCHANGED, ())
     assert site.router.state().log == calls
     assert site.router.state().connections == connections + 1
@@ -87,7 +87,7 @@ def test_a_check_writes_nothing(make: Make, family: str) -> None:
     )
     before = site.console(everything)
     calls = site.router.state().log
-    result = transaction.push(site.job(NEW), replace(OPTIONS, check=True))
+    result = push(site.job(NEW), replace(OPTIONS, check=True))
     assert result.state is State.WOULD_CHANGE
     assert result.changes
     assert site.console(everything) == before
@@ -99,11 +99,11 @@ def test_an_old_plan_is_refused(make: Make) -> None:
     plan = site.observe(NEW)
     job = replace(site.job(NEW), expects=plan.sha256)
     pushed(site)
-    result = transaction.push(job, OPTIONS)
+    result = push(job, OPTIONS)
     assert (result.state, codes(result)) == (State.REFUSED, [Code.S811])
     assert site.has(OLD)
     now = replace(site.job(NEW), expects=site.observe(NEW).sha256)
-    assert transaction.push(now, OPTIONS).state is State.CHANGED
+    assert push(now, OPTIONS).state is State.CHANGED
 
 
 def test_two_operators_do_not_meet(make: Make) -> None:
@@ -111,18 +111,18 @@ def test_two_operators_do_not_meet(make: Make) -> None:
     site = make("openwrt")
     folder = "/tmp/passthru-push"  # noqa: S108 - on the router
     site.console(f"mkdir -m 700 {folder}; ln -s eve/run-9/abc/99999999999 {folder}/lease.1")
-    result = transaction.push(site.job(NEW), OPTIONS)
+    result = push(site.job(NEW), OPTIONS)
     assert (result.state, codes(result)) == (State.REFUSED, [Code.S810])
     assert "eve/run-9" in result.findings[0].message
     site.console(f"rm {folder}/lease.1; ln -s eve/run-9/abc/1 {folder}/lease.1")
-    assert transaction.push(site.job(NEW), OPTIONS).state is State.CHANGED
+    assert push(site.job(NEW), OPTIONS).state is State.CHANGED
     assert site.console(f"ls {folder}") == "lease.1\n"
 
 
 def test_of_pushes_at_once_one_works(make: Make) -> None:
     site = make("ddwrt")
     with ThreadPoolExecutor(4) as threads:
-        results = list(threads.map(lambda _: transaction.push(site.job(NEW), OPTIONS), range(4)))
+        results = list(threads.map(lambda _: push(site.job(NEW), OPTIONS), range(4)))
     states = [result.state for result in results]
     assert State.CHANGED in states
     assert set(states) <= {State.CHANGED, State.UNCHANGED, State.REFUSED}
@@ -134,7 +134,7 @@ def test_of_pushes_at_once_one_works(make: Make) -> None:
 def test_unsaved_changes_of_others_are_refused_by_name(make: Make) -> None:
     site = make("openwrt")
     site.console("uci set firewall.@defaults[0].synflood_protect=0")
-    result = transaction.push(site.job(NEW), OPTIONS)
+    result = push(site.job(NEW), OPTIONS)
     assert (result.state, codes(result)) == (State.REFUSED, [Code.S813])
     assert "synflood_protect" in result.findings[0].message
     assert "synflood_protect" in site.console("uci changes firewall")
@@ -146,7 +146,7 @@ def test_rules_that_are_in_the_file_and_not_loaded_are_loaded(make: Make) -> Non
     pushed(site)
     site.console("fw4 flush")
     assert "passthru" not in site.console("nft list table inet fw4")
-    result = transaction.push(site.job(OLD), OPTIONS)
+    result = push(site.job(OLD), OPTIONS)
     assert [change.item for change in result.changes] == ["loaded-rules"]
     assert result.state is State.CHANGED
     assert "passthru" in site.console("nft list table inet fw4")
@@ -156,10 +156,10 @@ def test_files_that_the_next_boot_would_load_are_a_part_of_it(make: Make) -> Non
     site = make("linux")
     pushed(site)
     site.console("rm /etc/passthru/passthru.nft")
-    result = transaction.push(site.job(OLD), OPTIONS)
+    result = push(site.job(OLD), OPTIONS)
     assert [change.item for change in result.changes] == ["etc/passthru/passthru.nft"]
     assert result.state is State.CHANGED
-    assert transaction.push(site.job(OLD), OPTIONS).state is State.UNCHANGED
+    assert push(site.job(OLD), OPTIONS).state is State.UNCHANGED
 
 
 def test_a_confirmation_that_comes_too_late_says_so(make: Make) -> None:
@@ -172,7 +172,7 @@ def test_a_confirmation_that_comes_too_late_says_so(make: Make) -> None:
         if told.step is StepName.CONFIRM:
             site.console(f"sh {site.keep}/guard boot")
 
-    result = transaction.push(site.job(NEW), OPTIONS, fire)
+    result = push(site.job(NEW), OPTIONS, fire)
     assert (result.state, codes(result)[-1]) == (State.ROLLED_BACK, Code.S817)
     assert site.observe(NEW).sha256 == before
 
@@ -181,9 +181,7 @@ def test_no_secret_is_on_a_command_line(make: Make) -> None:
     site = make("openwrt")
     seen: list[str] = []
     for _ in range(2):
-        transaction.push(
-            site.job(NEW), OPTIONS, lambda _: seen.extend(site.router.state().processes)
-        )
+        push(site.job(NEW), OPTIONS, lambda _: seen.extend(site.router.state().processes))
     assert seen
     assert not any(site.router.password in line for line in seen)
 
@@ -191,10 +189,10 @@ def test_no_secret_is_on_a_command_line(make: Make) -> None:
 def test_a_wrong_host_key_stops_everything(make: Make) -> None:
     site = make("asuswrt")
     site.router.fault(WrongHostKey())
-    result = transaction.push(site.job(NEW), replace(OPTIONS, accept_new=True))
+    result = push(site.job(NEW), replace(OPTIONS, accept_new=True))
     assert (result.state, codes(result)) == (State.UNREACHABLE, [Code.S803])
 
 
 def test_a_target_without_a_shell_is_not_pushed() -> None:
-    result = transaction.push(job(device_of("netgear"), NEW, {}), OPTIONS)
+    result = push(job(device_of("netgear"), NEW, {}), OPTIONS)
     assert (result.state, codes(result)) == (State.REFUSED, [Code.S819])

@@ -11,6 +11,7 @@ from typing import Any
 import paramiko
 import pytest
 from netmiko import ConnectHandler
+from paramiko.packet import Packetizer
 
 from compiler.embedded import (
     DropLine,
@@ -227,3 +228,22 @@ def test_what_cannot_be_asked_is_said(fleet: EmbeddedFleet) -> None:
         fleet.add("openwrt", "../x")
     with pytest.raises(EmbeddedError, match="not started"):
         EmbeddedFleet().add("openwrt")
+
+
+def test_nothing_is_sent_to_be_ignored(
+    router: EmbeddedRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As routers do; each packet costs whoever is measured."""
+    kinds: list[int] = []
+    read = Packetizer.read_message
+
+    def counted(self: Packetizer) -> Any:
+        kind, message = read(self)
+        kinds.append(kind)
+        return kind, message
+
+    monkeypatch.setattr(Packetizer, "read_message", counted)
+    with client(router) as connection:
+        assert run(connection, "echo one") == (0, "one\n", "")
+    assert kinds.count(paramiko.common.MSG_CHANNEL_DATA) == 1
+    assert paramiko.common.MSG_IGNORE not in kinds

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from compiler.audit.compare import Difference
 from compiler.audit.finding import Audited, AuditFinding
+from compiler.audit.kept import cell_data, finding_data
 from compiler.audit.reports.view import View
-from compiler.audit.store import Audit, Difference, cell_data, finding_data
+from compiler.audit.store import Audit
 
 SCHEMA = "passthru/audit/v1"
 

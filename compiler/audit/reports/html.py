@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any
 
+from compiler.audit.kept import HOST, finding_data
 from compiler.audit.reports.data import audit_data
 from compiler.audit.reports.view import View
-from compiler.audit.store import HOST, finding_data
 from compiler.model.finding import Code
 from compiler.source.excerpt import printable
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from compiler.audit.compare import Difference, compare
 from compiler.audit.finding import Audited, State
-from compiler.audit.store import Audit, Audits, Difference, Group, compare
+from compiler.audit.store import Audit, Audits, Group
 from compiler.model.finding import Severity
 
 #: So many audits make a trend.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from compiler.device import plan
@@ -21,11 +20,12 @@ from compiler.device.http.login import Login
 from compiler.device.http.visit import visit
 from compiler.device.http.way import web_way
 from compiler.device.http.whole import Seen, Whole, differing
-from compiler.device.job import Change, Job, Listener, Observed, Options, Progress, Result, State
+from compiler.device.job import Job, Listener, Observed, Options, Result, State
+from compiler.device.outcome import Outcome
 from compiler.device.reach import Way
 from compiler.device.session import Session
 from compiler.errors import ApplyError, LostError, PassthruError, TransportError
-from compiler.model.finding import Code, Finding, Severity
+from compiler.model.finding import Code, Finding
 from compiler.model.step import StepName
 from compiler.model.target import Procedure, Target
 
@@ -63,20 +63,13 @@ class WebTransaction:
         self._kind = procedure.login
         self._job = job
         self._options = options
-        self._listen = listen
+        self._outcome = Outcome(job, listen)
         self._began = time.monotonic()
         self._way = web_way(job.host, job.reach)
         self._whole = Whole(target, procedure, job)
         self._sessions = contextlib.ExitStack()
-        self._step: StepName | None = None
-        self._went_wrong_at: StepName | None = None
-        self._findings: list[Finding] = []
         self._problems: tuple[Finding, ...] = ()
-        self._lost: tuple[Finding, ...] = ()
         self._taken_back = 0
-        self._changes: tuple[Change, ...] = ()
-        self._before: Observed | None = None
-        self._after: Observed | None = None
         self._last_try = ""
 
     # the outside
@@ -85,18 +78,18 @@ class WebTransaction:
         """Do it all."""
         relay = self._relay()
         seen = self._look(relay)
-        self._before = seen.observed
+        self._outcome.before = seen.observed
         if self._job.expects and self._job.expects != seen.observed.sha256:
             raise _stale("the router is not what it was when the plan was made")
-        self._changes = plan.changes(self._target, self._job, seen.observed)
-        if not self._changes:
+        self._outcome.changes = plan.changes(self._target, self._job, seen.observed)
+        if not self._outcome.changes:
             return self.result(State.UNCHANGED)
         if self._options.check:
             return self.result(State.WOULD_CHANGE)
-        self._begin(StepName.STAGE)
+        self._outcome.begin(StepName.STAGE)
         place = self._way.relay or Way(self._job.host, "", local=True)
         session = relay or self._opened(place)
-        with leased(session, place, self._way, self._options, self._note):
+        with leased(session, place, self._way, self._options, self._outcome.note):
             new = self._write(relay, seen)
             return self._settle(relay, seen.again, new)
 
@@ -110,24 +103,9 @@ class WebTransaction:
 
     def result(self, state: State, *problems: Finding) -> Result:
         """Say how it ended."""
-        lost = map(_as_warning, self._lost) if state is State.CHANGED else self._lost
-        every = (*self._findings, *lost, *self._problems, *problems)
-        return Result(
-            host=self._job.host,
-            state=state,
-            step=self._step if state is State.CHANGED else self._went_wrong_at or self._step,
-            findings=tuple(replace(f, host=f.host or self._job.host) for f in every),
-            changes=self._changes,
-            before=self._before,
-            after=self._after,
-        )
+        return self._outcome.result(state, *self._problems, *problems)
 
     # the steps
-
-    def _begin(self, step: StepName) -> None:
-        self._step = step
-        if self._listen is not None:
-            self._listen(Progress(self._job.host, step))
 
     def _relay(self) -> Session | None:
         return self._opened(self._way.relay) if self._way.relay else None
@@ -141,15 +119,11 @@ class WebTransaction:
     ) -> _Found:
         new, timeout = self._options.accept_new, self._options.step_timeout
         client = Client(self._way, relay, timeout, accept_new=new)
-        with visit(client, self._kind, self._note, over_others=over_others) as login:
+        with visit(client, self._kind, self._outcome.note, over_others=over_others) as login:
             return do(login)
 
-    def _note(self, finding: Finding) -> None:
-        if finding not in self._findings:
-            self._findings.append(finding)
-
     def _look(self, relay: Session | None) -> Seen:
-        self._begin(StepName.READ)
+        self._outcome.begin(StepName.READ)
         return self._visit(relay, self._whole.read)
 
     def _write(self, relay: Session | None, seen: Seen) -> Document:
@@ -158,35 +132,35 @@ class WebTransaction:
         Raises:
             PassthruError: it came to nothing before anything was sent.
         """
-        self._begin(StepName.CHECK)
+        self._outcome.begin(StepName.CHECK)
         new = self._whole.wanted(seen)
 
         def write(login: Login) -> str:
             if self._whole.read(login).again.fields != seen.again.fields:
                 raise _stale("somebody else changed the router meanwhile")
-            self._begin(StepName.APPLY)
+            self._outcome.begin(StepName.APPLY)
             return login.refusal(login.ask(new))
 
         try:
             told = self._visit(relay, write)
         except PassthruError as error:
-            if self._step is not StepName.APPLY:
+            if self._outcome.step is not StepName.APPLY:
                 raise
             if isinstance(error, LostError):
-                self._lost = error.findings
+                self._outcome.lost = error.findings
             else:
                 self._problems = error.findings
         else:
             if told:
-                self._problems = (_problem(Code.S813, f"the router refuses them: {told}"),)
+                self._problems = (Finding(Code.S813, f"the router refuses them: {told}"),)
         return new
 
     # the end
 
     def _settle(self, first: Session | None, old: Document, new: Document) -> Result:
         """Bring it to an end that is certain, over a new connection where there is one."""
-        if self._problems or self._lost:
-            self._went_wrong_at = self._step
+        if self._problems or self._outcome.lost:
+            self._outcome.went_wrong_at = self._outcome.step
         now = time.monotonic()
         last = min(now + self._options.confirm_timeout, self._began + self._options.deadline)
         soon = min(now + min(self._options.confirm_timeout / 2, _SOON), last)
@@ -230,7 +204,7 @@ class WebTransaction:
 
     def _conclude(self, relay: Session | None, old: Document, new: Document) -> Result:
         """See what the router has; confirm, or take everything back."""
-        self._begin(StepName.VERIFY)
+        self._outcome.begin(StepName.VERIFY)
         fields = self._fields(relay)
         if fields != new.fields and not (self._problems or self._taken_back):
             time.sleep(_AT_WORK)
@@ -238,32 +212,32 @@ class WebTransaction:
         if fields == old.fields:
             return self._old()
         if fields == new.fields and not self._problems:
-            self._begin(StepName.CONFIRM)
+            self._outcome.begin(StepName.CONFIRM)
             return self.result(State.CHANGED)
         if self._taken_back == _MOST_BACK:
             return self._unclear(f"the way back failed: {differing(fields, old.fields)}")
         if not self._problems:
             self._wrong(Code.S816, f"not as written: {differing(fields, new.fields)}")
-        self._begin(StepName.ROLLBACK)
+        self._outcome.begin(StepName.ROLLBACK)
         self._taken_back += 1
         self._visit(relay, lambda login: login.ask(old), over_others=True)
         return self._conclude(relay, old, new)
 
     def _fields(self, relay: Session | None) -> Any:
         seen = self._visit(relay, self._whole.read, over_others=True)
-        self._after = seen.observed
+        self._outcome.after = seen.observed
         return seen.again.fields
 
     def _old(self) -> Result:
         if self._taken_back:
             return self.result(State.ROLLED_BACK)
-        if not (self._problems or self._lost):
+        if not (self._problems or self._outcome.lost):
             self._wrong(Code.S816, "the router said that it took the settings, and did not")
         return self.result(State.FAILED)
 
     def _wrong(self, code: Code, message: str) -> None:
-        self._went_wrong_at = self._went_wrong_at or StepName.VERIFY
-        self._problems = (*self._problems, _problem(code, message))
+        self._outcome.went_wrong_at = self._outcome.went_wrong_at or StepName.VERIFY
+        self._problems = (*self._problems, Finding(code, message))
 
     def _unclear(self, why: str) -> Result:
         message = (
@@ -272,14 +246,6 @@ class WebTransaction:
         )
         hint = "passthru push --check looks at it"
         return self.result(State.UNCLEAR, Finding(Code.S818, message, hint=hint))
-
-
-def _problem(code: Code, message: str) -> Finding:
-    return Finding(code, message)
-
-
-def _as_warning(finding: Finding) -> Finding:
-    return replace(finding, severity=Severity.WARNING)
 
 
 def _stale(message: str) -> ApplyError:

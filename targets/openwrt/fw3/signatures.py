@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from compiler.evaluate.iptables.u32 import MOST
 from compiler.model.protocol import Family, PortRange, Signature
 from targets.openwrt.fw4.signatures import Known, Mark, read
 from targets.openwrt.settings import of, section_name, title
@@ -106,6 +105,8 @@ def _bit(text: str) -> int:
 def _seen(signature: Signature, family: Family) -> Iterator[str]:
     """Give the match, as often as iptables takes so many tests."""
     tests = list(_tests(signature, family))
+    from compiler.evaluate.iptables.u32 import MOST  # noqa: PLC0415 - few routers look into packets
+
     for first in range(0, len(tests), MOST):
         yield f"-m u32 --u32 {'&&'.join(tests[first : first + MOST])}"
 

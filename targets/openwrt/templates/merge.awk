@@ -1,6 +1,7 @@
-# merge.awk OURS CONFIG: prints CONFIG with our sections (those whose names begin with "passthru_")
-# replaced by the sections of OURS. Set eol=0 where CONFIG lacks its last newline.
-# The same rules as merge.py; only POSIX awk, no single quote may stand in here.
+# merge.awk OURS RS="\001" CONFIG: prints CONFIG with our sections (those whose names begin with
+# "passthru_") replaced by the sections of OURS, and into the file base, if named, what it has read of
+# CONFIG: nothing less than all, or one must not go on. CONFIG is one record, so that the last
+# newline is seen. The same rules as merge.py; only POSIX awk, no single quote may stand in here.
 
 function walk(text, i,   n, c) {
 	n = length(text)
@@ -66,7 +67,6 @@ BEGIN {
 	DQ = "\""
 	anchor = -1
 	other = last = lines = more = ours = 0
-	eol = (eol == "") ? 1 : eol
 }
 
 FILENAME == ARGV[1] {
@@ -74,14 +74,20 @@ FILENAME == ARGV[1] {
 	next
 }
 
-{
-	line[++lines] = $0
-	if (more) walk($0, 1)
-	else begin($0)
+{ whole = whole (FNR > 1 ? RS : "") $0 }
+
+function take(text) {
+	line[++lines] = text
+	if (more) walk(text, 1)
+	else begin(text)
 	if (!more && !blank) finish()
 }
 
 END {
+	if (base != "") printf "%s", whole > base
+	count = split(whole, all, "\n")
+	eol = (all[count] == "")
+	for (at = 1; at <= count - eol; at++) take(all[at])
 	if (more && open == "") finish()
 	if (refused) exit 3
 	if (anchor < 0) anchor = lines

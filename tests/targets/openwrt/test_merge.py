@@ -101,16 +101,7 @@ def test_awk_does_the_same(tmp_path: Path, text: str, wanted: Intent) -> None:
     (tmp_path / "config").write_bytes(text.encode())
     assert BUSYBOX is not None
     done = subprocess.run(
-        [
-            BUSYBOX,
-            "awk",
-            "-v",
-            f"eol={int(text.endswith(chr(10)))}",
-            "-f",
-            str(AWK),
-            "ours",
-            "config",
-        ],
+        [BUSYBOX, "awk", "-v", "base=read", "-f", str(AWK), "ours", r"RS=\001", "config"],
         cwd=tmp_path,
         env={"LC_ALL": "C"},
         capture_output=True,
@@ -118,6 +109,7 @@ def test_awk_does_the_same(tmp_path: Path, text: str, wanted: Intent) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode() == TARGET.merge(ours, text, DEVICE)
+    assert (tmp_path / "read").read_bytes() == text.encode()
 
 
 @pytest.mark.skipif(BUSYBOX is None, reason="busybox is not installed")
@@ -125,5 +117,5 @@ def test_awk_refuses_two_commands_on_a_line(tmp_path: Path) -> None:
     (tmp_path / "ours").write_text("# ours\n")
     (tmp_path / "config").write_text("config rule x; option a b\n")
     assert BUSYBOX is not None
-    command = [BUSYBOX, "awk", "-f", str(AWK), "ours", "config"]
+    command = [BUSYBOX, "awk", "-f", str(AWK), "ours", r"RS=\001", "config"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 3

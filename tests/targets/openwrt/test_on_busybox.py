@@ -21,7 +21,7 @@ BUSYBOX = shutil.which("busybox")
 pytestmark = pytest.mark.skipif(BUSYBOX is None, reason="busybox is not installed")
 
 APPLETS = (
-    "ash", "sh", "awk", "cat", "cmp", "cp", "cut", "dirname", "find", "grep", "head", "mkdir", "mv",
+    "ash", "sh", "awk", "cat", "cmp", "cp", "cut", "find", "grep", "head", "ls", "mkdir", "mv",
     "rm", "rmdir", "sed", "sha256sum", "sort", "sync", "tail", "tr", "uname",
 )  # fmt: skip
 #: `-c DIR` reads another folder; a config with the word "broken" is invalid.
@@ -360,6 +360,24 @@ def test_one_run_at_a_time(router: Router) -> None:
     lock.write_text("")  # whoever had it was killed
     assert router.apply().returncode == 0
     assert router.config.read_text() == merged(BLOCK)
+
+
+def test_no_run_by_hand_beside_a_push(router: Router) -> None:
+    """Whichever came first; a lease that has expired keeps nobody."""
+    leases = router.root / "tmp/passthru-push"
+    leases.mkdir()
+    (leases / "lease.1").symlink_to("eve/run-8/abc/1")
+    (leases / "lease.2").symlink_to("eve/run-9/abd/99999999999")
+    assert "a push has not ended" in router.apply().stderr
+    assert router.config.read_text() == CONFIG
+    lock = router.root / "tmp/passthru.lock"
+    assert not lock.exists()
+    (leases / "lease.2").unlink()
+    assert router.apply("stage").returncode == 0
+    lock.write_text(f"{os.getpid()}\n")
+    pushed = router.run("PASSTHRU_STATE=$PWD; set -- apply; . ./apply.sh")
+    assert "a run by hand has not ended" in pushed.stderr
+    assert router.config.read_text() == CONFIG
 
 
 def test_facts_step(router: Router) -> None:

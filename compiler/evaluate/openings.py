@@ -1,4 +1,4 @@
-"""The ways that the packets of a probe may take, where nobody knows which one it is.
+"""The first packets that a probe may be, where nobody knows which one it is.
 
 A probe names zones; rules ask for interfaces, addresses and ports.
 """
@@ -18,48 +18,27 @@ from compiler.model.survey import Journey
 
 #: A port that a client may send from.
 CLIENT_PORT = 40000
-#: More ways than this are not walked: what places there are is then not known well enough.
-_MOST_WAYS = 40
+#: More packets than this are not tried: what places there are is then not known well enough.
+_MOST = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One way that the packets of a probe may take."""
-
-    iif: str
-    oif: str
-    packet: Packet
-
-    @property
-    def journey(self) -> Journey:
-        """The way as others see it."""
-        packet = self.packet
-        return Journey(self.iif, self.oif, packet.source, packet.destination, packet.source_port)
-
-    def __str__(self) -> str:
-        packet = self.packet
-        port = f" port {packet.source_port}" if packet.source_port else ""
-        return f"from {packet.source}{port} at {self.iif or 'any'} to {self.oif or 'any'}"
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """Finds the ways of probes through a router."""
+class Openings:
+    """Finds the first packets of probes through a router."""
 
     places: Places
     device: Device
 
-    def of(self, probe: Probe) -> tuple[list[Way], bool]:
-        """Give the first ways of a probe, and whether they are all."""
-        found = list(islice(self._all(probe), _MOST_WAYS + 1))
-        return found[:_MOST_WAYS], len(found) <= _MOST_WAYS
+    def of(self, probe: Probe) -> tuple[list[Packet], bool]:
+        """Give the first packets that a probe may be, and whether they are all."""
+        found = list(islice(self._all(probe), _MOST + 1))
+        return found[:_MOST], len(found) <= _MOST
 
-    def _all(self, probe: Probe) -> Iterator[Way]:
+    def _all(self, probe: Probe) -> Iterator[Packet]:
         incoming, outgoing = self.places.interfaces(probe.source), self._sides(probe)
         for iif, oif in product(incoming, outgoing):
             if iif != oif:
-                for packet in self._openings(probe, iif, oif):
-                    yield Way(iif, oif, packet)
+                yield from self._between(iif, oif, probe)
 
     def _sides(self, probe: Probe) -> tuple[str, ...]:
         if probe.destination:
@@ -67,8 +46,7 @@ class Ways:
         zones = self.device.lan_zones
         return tuple(link for zone in zones for link in self.places.interfaces(zone.name))
 
-    def _openings(self, probe: Probe, iif: str, oif: str) -> Iterator[Packet]:
-        """Give the first packets that a probe may be."""
+    def _between(self, iif: str, oif: str, probe: Probe) -> Iterator[Packet]:
         inbound = probe.direction is Direction.IN
         far = self.places.far(probe.family)
         to = probe.destination_address or far
@@ -96,6 +74,18 @@ class Ways:
                 ttl=None,
                 dscp=None,
             )
+
+
+def journey(opening: Packet) -> Journey:
+    """Give the way of a packet as others see it."""
+    ends = (opening.source, opening.destination)
+    return Journey(opening.iif, opening.oif, *ends, opening.source_port)
+
+
+def described(opening: Packet) -> str:
+    """Say which packet it is."""
+    port = f" port {opening.source_port}" if opening.source_port else ""
+    return f"from {opening.source}{port} at {opening.iif or 'any'} to {opening.oif or 'any'}"
 
 
 def _client_ports(probe: Probe) -> tuple[int, ...]:
