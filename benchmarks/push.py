@@ -2,9 +2,13 @@
 
 Embedded OpenWrt routers on loopback, in processes of their own, 20 ms for each round trip. Every
 contender reads, writes, loads and verifies the same three rules on each router, over SSH with the
-same key, 50 routers at a time, as a whole process of its own, its code compiled as an installation
-leaves it; before each of them every router is brought back to its former state, and afterwards the
-routers are asked who has the rules.
+same key, as a whole process of its own, its code compiled as an installation leaves it; before each
+of them every router is brought back to its former state, and afterwards the routers are asked who
+has the rules.
+
+Five routers at a time, as many as Ansible takes by default, are few enough for the line's latency
+to count, as it does where routers have CPUs of their own. Fifty at a time keep all CPUs of this
+machine busy, most of all with being routers: there, whoever does less work on them is ahead.
 
 A peer runs twice. Bare, it adds the rules to the file as it is, loads them and looks, which leaves
 a router that is cut off in the middle with whatever it has. Careful, it does by hand what a push
@@ -12,7 +16,7 @@ does besides: it refuses unsaved changes of others, keeps the former state, sets
 boot hook that bring it back, puts the whole file in place at once, and looks over a second
 connection. It still takes no lease, and two of it at once get into each other's way.
 
-    python -m benchmarks.push [ROUTERS] [ROUNDS]
+    python -m benchmarks.push [ROUTERS] [ROUNDS] [FORKS...]
 
 Client and routers share the machine, so routers/s is about both; CPU is the client's alone. The
 peers live in an environment of their own (`make bench` makes .venv-bench; PEERS names another).
@@ -34,7 +38,7 @@ from typing import Any
 from benchmarks.push_fleet import Site, site
 from benchmarks.push_programs import CAREFUL, PEERS, Program, programs
 
-FORKS = 50
+_FORKS = (5, 50)
 _CHANGES = "passthru push"
 _NOTHING = "passthru push, nothing to do"
 _UNIT = "one paramiko exec"
@@ -140,28 +144,36 @@ def _trips(program: Program, work: dict[str, Any], found: Site) -> None:
 
 def main() -> None:
     """Measure and print."""
-    routers = int(sys.argv[1]) if len(sys.argv) > 1 else 60
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    numbers = [int(word) for word in sys.argv[1:]]
+    routers, rounds = (numbers + [40, 3][len(numbers) :])[:2]
     contenders = programs()
-    taken: dict[str, list[Taken]] = {program.name: [] for program in contenders}
     with (
         tempfile.TemporaryDirectory(prefix="passthru-bench-") as scratch,
         site(Path(scratch), routers) as found,
     ):
-        work = found.work(FORKS)
         for program in contenders[:3]:  # so that the code of all of them is compiled
-            _run(program, work, found)
-        load = os.getloadavg()[0]
-        for number in range(rounds):
-            for program in contenders:
-                taken[program.name].append(_run(program, work, found))
-                print(f"round {number + 1}: {program.name}", file=sys.stderr)
-        print(f"{routers} routers, {FORKS} at a time, median of {rounds} rounds; ", end="")
-        print(f"{os.cpu_count()} CPUs, load before {load:.1f}")
-        _table(taken, routers)
-        _goals(taken)
+            _run(program, found.work(_FORKS[0]), found)
+        for forks in numbers[2:] or _FORKS:
+            _compare(contenders, found, forks, rounds)
+        work = found.work(_FORKS[0])
         _run(contenders[0], work, found)  # so that there is nothing to do
         _trips(contenders[1], work, found)
+
+
+def _compare(contenders: list[Program], found: Site, forks: int, rounds: int) -> None:
+    """Measure all of them with as many routers at a time, and print."""
+    taken: dict[str, list[Taken]] = {program.name: [] for program in contenders}
+    work, load = found.work(forks), os.getloadavg()[0]
+    for number in range(rounds):
+        for program in contenders:
+            taken[program.name].append(_run(program, work, found))
+            print(f"{forks} at a time, round {number + 1}: {program.name}", file=sys.stderr)
+    routers = len(found.routers)
+    print(f"{routers} routers, {forks} at a time, median of {rounds} rounds; ", end="")
+    print(f"{os.cpu_count()} CPUs, load before {load:.1f}")
+    _table(taken, routers)
+    _goals(taken)
+    print()
 
 
 if __name__ == "__main__":
