@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -36,10 +38,11 @@ def udp(lab: Lab, source: str, to: str, tos: int = 0) -> Packet:
     return Packet(UDP, *ends, lab.token(), 40000, 5000, b"hello", tos=tos)
 
 
-def namespaces_in_use() -> set[int]:
-    """Give the inodes of all network namespaces that a process is in or holds open."""
-    found = set()
+def namespaces() -> Iterator[tuple[Path, int]]:
+    """Give what leads to the network namespaces that other processes are in or hold open."""
     for process in Path("/proc").glob("[0-9]*"):
+        if process.name == str(os.getpid()):
+            continue
         for link in (
             *process.glob("ns/net"),
             *process.glob("task/*/ns/net"),
@@ -50,8 +53,18 @@ def namespaces_in_use() -> set[int]:
             except OSError:
                 continue
             if target.startswith("net:["):
-                found.add(int(target[5:-1]))
-    return found
+                yield link, int(target[5:-1])
+
+
+@contextmanager
+def kept(inodes: set[int]) -> Iterator[None]:
+    """Hold namespaces of others too: nobody else's gets one of these numbers meanwhile."""
+    with ExitStack() as files:
+        found = {inode: link for link, inode in namespaces() if inode in inodes}
+        assert set(found) == inodes
+        for link in found.values():
+            files.enter_context(link.open("rb"))
+        yield
 
 
 def held_here() -> set[str]:
@@ -75,19 +88,20 @@ def test_nothing_stays_of_a_lab_whose_process_ends(how: signal.Signals) -> None:
     assert holder.stdout
     inodes = {int(word) for word in holder.stdout.readline().split()}
     assert len(inodes) == 1 + len(OFFICE.clients) + 1
-    assert inodes <= namespaces_in_use()
     children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
     listening = [child for child in children if b"5999" in cmdline(child)]
     assert listening
-    holder.send_signal(how)
-    holder.wait()
-    holder.stdout.close()
-    for _ in range(3000):  # the kernel kills them when their parent ends, in its own time
-        if not any(b"5999" in cmdline(child) for child in listening):
-            break
-        time.sleep(0.01)
-    assert not any(b"5999" in cmdline(child) for child in listening)
-    assert not inodes & namespaces_in_use()
+    with kept(inodes):
+        holder.send_signal(how)
+        holder.wait()
+        holder.stdout.close()
+        for _ in range(1000):  # the kernel kills them when their parent ends, in its own time
+            left = inodes & {inode for _, inode in namespaces()}
+            if not left and not any(b"5999" in cmdline(child) for child in listening):
+                break
+            time.sleep(0.01)
+        assert not any(b"5999" in cmdline(child) for child in listening)
+        assert not left
     assert Path("/proc/mounts").read_text() == mounts
     assert not list(Path("/run/netns").glob("*")) or not any(
         path.stat().st_ino in inodes for path in Path("/run/netns").glob("*")
