@@ -164,12 +164,6 @@ _SHAPES = (
 
 
 @lru_cache(maxsize=4096)
-def clean(text: str) -> str:
-    """Give a router's text as it may be shown: no secrets, no control characters, not too long."""
-    shown = "".join(char if char.isprintable() else "\ufffd" for char in redact(text))
-    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
-
-
 def redact(text: str) -> str:
     """Give the text without what looks like a secret. Doing it twice changes nothing."""
     text = _PEM.sub(lambda m: f"-----BEGIN {m['kind']}----- {SHOWN}", text)
@@ -181,6 +175,12 @@ def redact(text: str) -> str:
     for shape in _SHAPES:
         text = shape.sub(SHOWN, text)
     return text
+
+
+def clean(text: str) -> str:
+    """Give a router's text as it may be shown: no secrets, no control characters, not too long."""
+    shown = "".join(char if char.isprintable() else "\ufffd" for char in redact(text))
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 
 def redact_value(name: str, value: str | None) -> str | None:
