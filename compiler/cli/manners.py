@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import copy
 import os
+from typing import Any
 
 import click
+
+_COLOUR = "Colour on terminals (auto; NO_COLOR is honoured)."
 
 
 def options(*, hidden: bool = False) -> list[click.Parameter]:
     """Give the options."""
+
+    def option(*names: str, **more: Any) -> click.Option:
+        return click.Option(names, expose_value=False, hidden=hidden, **more)
+
+    modes = click.Choice(["auto", "always", "never"])
     return [
-        click.Option(
-            ["-v", "--verbose"],
-            count=True,
-            expose_value=False,
-            callback=_verbose,
-            help="Say more: notes too.",
-            hidden=hidden,
-        ),
-        click.Option(
-            ["-q", "--quiet"],
-            is_flag=True,
-            expose_value=False,
-            callback=_quiet,
-            help="Say nothing but errors.",
-            hidden=hidden,
-        ),
-        click.Option(
-            ["--color"],
-            type=click.Choice(["auto", "always", "never"]),
-            expose_value=False,
-            callback=_color,
-            help="Colour on terminals (auto; NO_COLOR is honoured).",
-            hidden=hidden,
-        ),
+        option("-v", "--verbose", count=True, callback=_verbose, help="Say more: notes too."),
+        option("-q", "--quiet", is_flag=True, callback=_quiet, help="Say nothing but errors."),
+        option("--color", type=modes, callback=_color, help=_COLOUR),
     ]
 
 
