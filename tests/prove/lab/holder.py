@@ -11,8 +11,8 @@ from compiler.prove.packets.trace import traced
 if __name__ == "__main__":
     become_root()
     with Lab() as lab, traced(lab):
-        lab.router.start("sleep", "5999")  # says nothing, so no broken pipe ends it
+        listener = lab.router.start("sleep", "5999")  # says nothing, so no broken pipe ends it
         inodes = [lab.router.inode, *(end.namespace.inode for end in lab.hosts.values())]
-        sys.stdout.write(" ".join(map(str, inodes)) + "\n")
+        sys.stdout.write(" ".join(map(str, [listener.pid, *inodes])) + "\n")
         sys.stdout.flush()
         time.sleep(600)
