@@ -75,7 +75,7 @@ class ShellDialogue:
 
     def observe(self, session: Session, timeout: float, on_mark: OnMark | None = None) -> Answer:
         """Ask for facts, what an earlier dead-man left, and the managed settings."""
-        answer = session.shell.run(self._scripts.observe(), timeout, on_mark)
+        answer = session.shell.run(self._scripts.observe(), timeout, on_mark, at_once=True)
         self._tools = tuple(answer["tools"].split())
         return answer
 
@@ -88,8 +88,9 @@ class ShellDialogue:
     def after(self, session: Session, timeout: float) -> Answer:
         """Wait for an apply that is at work; say how things stand, verify, read."""
         patience = int(timeout)
-        return session.shell.run(self._scripts.after(patience), timeout + patience)
+        script = self._scripts.after(patience)
+        return session.shell.run(script, timeout + patience, at_once=True)
 
     def end(self, session: Session, how: str, timeout: float) -> Answer:
         """Confirm, or return to the old state."""
-        return session.shell.run(self._scripts.end(how), timeout)
+        return session.shell.run(self._scripts.end(how), timeout, at_once=True)

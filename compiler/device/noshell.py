@@ -20,6 +20,7 @@ from netmiko import NetmikoAuthenticationException, NetmikoTimeoutException
 from netmiko.base_connection import BaseConnection
 
 from compiler.device.hostkeys import HostKeys
+from compiler.device.login import Proof, may_prove_at_once
 from compiler.device.packets import Packets
 
 #: What nobody should need: SHA-1 in key exchange and host keys, CBC, MD5. Old routers do, and
@@ -73,7 +74,8 @@ class _Transport(paramiko.Transport):
 
     _active_check_timeout = _WATCHFUL
 
-    def __init__(self, sock: Any, **more: Any) -> None:
+    def __init__(self, sock: Any, offer: _Offer, **more: Any) -> None:
+        self._offer = offer
         super().__init__(sock, packetizer_class=Packets, **more)
 
     def start_client(
@@ -88,6 +90,17 @@ class _Transport(paramiko.Transport):
             raise paramiko.SSHException(f"no keys were agreed on within {timeout:.0f} s")
         if not self.is_active():
             raise self.get_exception() or paramiko.SSHException("the connection was closed")
+
+    def auth_publickey(
+        self, username: str, key: paramiko.PKey, event: threading.Event | None = None
+    ) -> list[str]:
+        """Prove a key, in one round trip where the server is known to take that."""
+        if event is not None or not may_prove_at_once(self.remote_version, key):
+            return super().auth_publickey(username, key, event)
+        done = threading.Event()
+        self.auth_handler = Proof(self)
+        self.auth_handler.auth_publickey(username, key, done)
+        return self.auth_handler.wait_for_response(done)
 
     def start_program(self, channel: paramiko.Channel, command: str) -> None:
         """Ask for a program; ``channel.event`` is set when the far end has answered."""
@@ -105,11 +118,9 @@ class _Transport(paramiko.Transport):
             super()._log(level, message, *arguments)  # type: ignore[misc] # the stubs lack it
 
     def _filter_algorithm(self, kind: str) -> tuple[str, ...]:
-        """Give what is offered; a log-in asks for it sixteen times, mostly with nothing to bar."""
-        if self.disabled_algorithms and kind in self.disabled_algorithms:
-            found: tuple[str, ...] = super()._filter_algorithm(kind)  # type: ignore[misc]
-            return found
-        return tuple(getattr(self, f"_preferred_{kind}"))
+        """Give what is offered, which paramiko works out sixteen times in a log-in."""
+        found: tuple[str, ...] = getattr(self._offer, kind)
+        return found
 
 
 class NoShell(BaseConnection):
@@ -175,35 +186,34 @@ class NoShell(BaseConnection):
         }
 
     def _transport(self, sock: socket.socket, **more: Any) -> paramiko.Transport:
-        transport = _Transport(sock, **more)
-        barred = transport.disabled_algorithms or {}
-        options = transport.get_security_options()
-        every = (options.ciphers, options.kex, options.digests, options.key_types)
+        barred = more.get("disabled_algorithms") or {}
         gone = tuple((kind, *names) for kind, names in barred.items())
-        offer = _best(_Offer(*map(tuple, every)), self._known.kinds, gone)
-        options.ciphers, options.kex = offer.ciphers, offer.kex
-        options.digests, options.key_types = offer.macs, offer.keys
-        transport.disabled_algorithms = {"pubkeys": barred.get("pubkeys", ())}
-        return transport
+        return _Transport(sock, _best(self._known.kinds, gone), **more)
 
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """What is offered to a router, the best first."""
+    """What is offered to a router, the best first; the names are paramiko's."""
 
     ciphers: tuple[str, ...]
     kex: tuple[str, ...]
     macs: tuple[str, ...]
     keys: tuple[str, ...]
+    pubkeys: tuple[str, ...]
+    compression: tuple[str, ...] = ("none",)
 
 
 @lru_cache(maxsize=64)
-def _best(offer: _Offer, known: tuple[str, ...], barred: tuple[tuple[str, ...], ...]) -> _Offer:
-    """Leave out what is barred, here once instead of at every look, and put the rest in order."""
+def _best(known: tuple[str, ...], barred: tuple[tuple[str, ...], ...]) -> _Offer:
+    """Leave out of what paramiko speaks what is barred, and put the rest in order.
+
+    ``known`` are the kinds of host keys that the router has shown before.
+    """
     gone = {kind: names for kind, *names in barred}
 
-    def left(kind: str, names: Sequence[str]) -> list[str]:
-        return [name for name in names if name not in gone.get(kind, ())]
+    def left(kind: str) -> list[str]:
+        every: Sequence[str] = getattr(paramiko.Transport, f"_preferred_{kind}")
+        return [name for name in every if name not in gone.get(kind, ())]
 
     def late(name: str) -> int:
         return _LAST.index(name) + 1 if name in _LAST else 0
@@ -216,10 +226,11 @@ def _best(offer: _Offer, known: tuple[str, ...], barred: tuple[tuple[str, ...], 
 
     return _Offer(
         # no MAC of its own, which paramiko compares in Python, byte by byte
-        tuple(sorted(left("ciphers", offer.ciphers), key=lambda name: "-gcm@" not in name)),
-        tuple(sorted(left("kex", offer.kex), key=late)),
-        tuple(left("macs", offer.macs)),
-        tuple(sorted(left("keys", offer.keys), key=unknown)),
+        tuple(sorted(left("ciphers"), key=lambda name: "-gcm@" not in name)),
+        tuple(sorted(left("kex"), key=late)),
+        tuple(left("macs")),
+        tuple(sorted(left("keys"), key=unknown)),
+        tuple(left("pubkeys")),
     )
 
 

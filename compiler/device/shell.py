@@ -75,10 +75,19 @@ class Shell:
         """Tell whether the last script came to its end, so that another can be run."""
         return not self._broken
 
-    def run(self, script: str, timeout: float, on_mark: OnMark | None = None) -> Answer:
+    def run(
+        self,
+        script: str,
+        timeout: float,
+        on_mark: OnMark | None = None,
+        *,
+        at_once: bool = False,
+    ) -> Answer:
         """Run a script; ``exit`` in it ends the script and not the shell.
 
-        ``timeout`` is for each step of it: from its begin or a ``mark`` to the next.
+        ``timeout`` is for each step of it: from its begin or a ``mark`` to the next. ``at_once``
+        has the router gather all that it prints to standard output: it sends every line that is
+        printed as a packet of its own, and each costs both ends more than what is in it.
 
         Raises:
             LostError: S806 the connection broke off, S807 it took too long. The script may have
@@ -97,7 +106,7 @@ class Shell:
         reading = _Reading(token, marked)
         self._broken = True
         try:
-            self._pipe.send(_framed(script, token), timeout)
+            self._pipe.send(_framed(script, token, at_once=at_once), timeout)
             while not reading.complete:
                 came = self._pipe.receive(max(0.0, deadline - time.monotonic()))
                 if came is None:
@@ -130,14 +139,17 @@ class Shell:
         self._pipe.close()
 
 
-def _framed(script: str, token: str) -> bytes:
+def _framed(script: str, token: str, *, at_once: bool = False) -> bytes:
+    call = "passthru_run </dev/null; printf '"
+    if at_once:
+        call = "whole=$(passthru_run </dev/null); printf '%s\\n"
+    rest = '"$whole" "$?"' if at_once else '"$?"'
     return (
         "passthru_run() (\n"
         f"mark() {{ printf '\\n{token} %s\\n' \"$*\"; }}\n"
         f"{script.rstrip()}\n"
         ")\n"
-        "passthru_run </dev/null; "
-        f"printf '\\n{token}=%s\\n' \"$?\"; printf '\\n{token}=\\n' >&2\n"
+        f"{call}\\n{token}=%s\\n' {rest}; printf '\\n{token}=\\n' >&2\n"
     ).encode()
 
 

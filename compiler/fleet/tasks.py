@@ -1,8 +1,9 @@
-"""The tasks that an executor is working on, and everything that is heard of them, in one queue."""
+"""The tasks that an executor is working on, and everything that is heard of them, in its order."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
@@ -16,9 +17,12 @@ from compiler.fleet.crew import Crew
 from compiler.fleet.work import Batch, Driver, Health, Look, Teller, Told, look, push_batch
 from compiler.model.finding import Code, Finding, Severity
 
-#: How long to sleep at most. A signal that comes just before the sleep does not end it, and Python
-#: calls its handler only afterwards.
-_HEARTBEAT = 0.5
+#: How long to sleep at most, in seconds. A signal that comes just before the sleep does not end it,
+#: and Python calls its handler only afterwards. Steps end no sleep: of a fleet's routers some begin
+#: one at any time, and each waking takes the one interpreter from all who push.
+_HEARTBEAT = 0.1
+#: How often to look for tasks of which nothing is heard any more, in seconds.
+_ROUND = 0.5
 
 
 class Signal(Enum):
@@ -50,12 +54,13 @@ class Tasks:
         self._driver = driver
         self._options = options
         self._limit = options.deadline + options.confirm_timeout + grace
-        self._news: SimpleQueue[Told | Future[Any] | Signal] = SimpleQueue()
+        self._news: SimpleQueue[Future[Any] | Signal] = SimpleQueue()
+        self._told: deque[Told] = deque()
         self._open: dict[Future[Any], _Task] = {}
         self._task_of: dict[str, _Task] = {}
         self._look_at = 0.0
-        relay = crew.connect(options.run, self._news.put)
-        self._teller = Teller(self._news.put, relay, options.run)
+        relay = crew.connect(options.run, self._told.append)
+        self._teller = Teller(self._told.append, relay, options.run)
 
     @property
     def busy(self) -> int:
@@ -108,13 +113,15 @@ class Tasks:
         try:
             news = self._news.get(timeout=min(_HEARTBEAT, wait or _HEARTBEAT))
         except Empty:
-            return
+            news = None
+        while self._told:  # whatever a task told, it told before it ended
+            told = self._told.popleft()
+            self._heard(told)
+            yield told
         if isinstance(news, Future):
             yield from self._ended(news)
-            return
-        if isinstance(news, Told):
-            self._heard(news)
-        yield news
+        elif news is not None:
+            yield news
 
     def abandon(self) -> Iterator[Result]:
         """Wait for nobody any more."""
@@ -125,7 +132,7 @@ class Tasks:
 
     def _overdue(self) -> Iterator[News]:
         now = time.monotonic()
-        self._look_at, oldest = now + _HEARTBEAT, now - self._limit
+        self._look_at, oldest = now + _ROUND, now - self._limit
         for future, task in list(self._open.items()):
             if task.heard <= oldest:
                 yield from self._lost(future, f"no answer for {self._limit:.0f} seconds")

@@ -56,7 +56,7 @@ def begin(shell: Shell, found: Scripts, window: int = 600) -> Answer:
 
 
 def end(shell: Shell, found: Scripts, how: str) -> str:
-    return shell.run(found.end(how), 60)["end"].strip()
+    return shell.run(found.end(how), 60, at_once=True)["end"].strip()
 
 
 def traces(root: Path) -> list[str]:

@@ -53,6 +53,16 @@ def test_a_script_that_ends_early_leaves_the_shell(shell: Shell, script: str) ->
     assert shell.run("echo still there", 20)[""] == "still there\n"
 
 
+def test_output_at_once_is_the_same_output(shell: Shell) -> None:
+    """As one packet on the line: the script's last words and its status are printed together."""
+    script = "echo first\nmark one\nprintf 'a\\n\\nb'\nmark two\necho no >&2\nexit 7"
+    told: list[str] = []
+    answer = shell.run(script, 20, told.append, at_once=True)
+    assert answer == shell.run(script, 20)
+    assert told == ["one", "two"]
+    assert shell.run("exit 3", 20, at_once=True).status == 3
+
+
 def test_a_script_reads_no_other_ones_text(shell: Shell) -> None:
     assert shell.run('cat; read -r line; echo "<$line>"', 20)[""] == "<>\n"
 
@@ -107,11 +117,14 @@ def test_no_shell_at_all_is_said(command: list[str]) -> None:
     shell.close()
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("cut", [1, 60, 120, -40, -2])
-def test_a_script_that_is_cut_on_its_way_runs_nothing(tmp_path: Path, cut: int) -> None:
+def test_a_script_that_is_cut_on_its_way_runs_nothing(
+    tmp_path: Path, cut: int, *, at_once: bool
+) -> None:
     """What arrives of a script that is cut anywhere must not be run: not even its first line."""
     made = tmp_path / "made"
-    whole = _framed(f"touch {made}; touch {made}-too\n", "passthru-x")
+    whole = _framed(f"touch {made}; touch {made}-too\n", "passthru-x", at_once=at_once)
     called = whole.index(b"passthru_run </dev/null")
     cut = cut if cut > 0 else len(whole) + cut - (len(whole) - called)
     pipe = ProcessPipe(["sh", "-s"])
