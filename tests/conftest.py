@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,9 @@ from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+import compiler
+import targets
 
 #: Set in CI: every tool is there, so a test that skips hides something.
 NO_SKIP = bool(os.environ.get("PASSTHRU_NO_SKIP"))
@@ -28,6 +33,17 @@ settings.load_profile("passthru")
 # the terminal goes, and so would every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """Load all of the project: hypothesis tries the constants of what is loaded when it draws.
+
+    What the tests before it have loaded by then depends on which of them a worker was given.
+    """
+    for root in (compiler, targets):
+        for module in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
 
 
 @pytest.hookimpl(hookwrapper=True)

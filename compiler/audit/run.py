@@ -232,8 +232,9 @@ def compare(site: Site, compiled: Compiled, native: str) -> tuple[tuple[Change, 
     """
     target: Target[Any] = site.registry.get(compiled.router.device.target)
     job = job_of(compiled, site.policy_hash)
-    observed = plan.observed(target, job, {}, native)
-    return plan.changes(target, job, observed), observed.sha256
+    goal = plan.Goal(target, job)
+    observed = goal.observed({}, native)
+    return goal.changes(observed), observed.sha256
 
 
 def job_of(compiled: Compiled, policy: str, reach: Mapping[str, Any] | None = None) -> Job:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -44,38 +43,67 @@ class Listing:
     sha256: str
 
 
-def prepared(target: Target[Any], job: Job) -> Procedure:
-    """Give the procedure of a job's bundle."""
+class Goal:
+    """What a job wants of its router, read by the router's target, and what lacks of it."""
 
-    def make() -> Procedure:
-        return target.procedure(_wanted(target, job), job.device)
+    def __init__(self, target: Target[Any], job: Job) -> None:
+        """Tell apart routers that the same settings may mean something else on."""
+        self._target = target
+        self._job = job
+        self._kind = _told_apart(job.device)
 
-    return _keep(("procedure", _kind(job), job.bundle), make)
+    def procedure(self) -> Procedure:
+        """Give the procedure of the job's bundle."""
+        return _keep(
+            ("procedure", self._kind, self._job.bundle),
+            lambda: self._target.procedure(self._wanted(), self._job.device),
+        )
 
+    def observed(self, facts: Mapping[str, str], native: str) -> Observed:
+        """Describe what was read. Its hash is that of the settings: a counter changes nothing.
 
-def changes(target: Target[Any], job: Job, observed: Observed) -> tuple[Change, ...]:
-    """Compare what a router has with what it should have.
+        Raises:
+            NativeError: the text cannot be read.
+        """
+        return Observed(dict(facts), native, self._listing(native).sha256)
 
-    Raises:
-        NativeError: the router's text cannot be read, or cannot take our settings.
-    """
-    native = observed.native
+    def changes(self, observed: Observed) -> tuple[Change, ...]:
+        """Compare what a router has with what it should have.
 
-    def compare() -> tuple[Change, ...]:
-        merged = target.merge(_wanted(target, job), native, job.device)
-        if merged == native:
-            return ()
-        return difference(_listing(target, job, native).items, _listing(target, job, merged).items)
+        Raises:
+            NativeError: the router's text cannot be read, or cannot take our settings.
+        """
+        native = observed.native
 
-    found = _keep(("changes", _kind(job), job.bundle, native), compare)
-    stale = observed.facts.get(STALE, "").split()
-    return (*found, *(Change(name, _NOT_CURRENT, _CURRENT) for name in stale))
+        def compare() -> tuple[Change, ...]:
+            merged = self._target.merge(self._wanted(), native, self._job.device)
+            if merged == native:
+                return ()
+            return difference(self._listing(native).items, self._listing(merged).items)
 
+        found = _keep(("changes", self._kind, self._job.bundle, native), compare)
+        stale = observed.facts.get(STALE, "").split()
+        return (*found, *(Change(name, _NOT_CURRENT, _CURRENT) for name in stale))
 
-def _wanted(target: Target[Any], job: Job) -> Any:
-    """Read a job's bundle."""
-    text = job.bundle.native_text
-    return _keep(("wanted", _kind(job), text), lambda: target.parse(text, job.device))
+    def _wanted(self) -> Any:
+        """Read the job's bundle."""
+        text = self._job.bundle.native_text
+        parse = self._target.parse
+        return _keep(("wanted", self._kind, text), lambda: parse(text, self._job.device))
+
+    def _listing(self, native: str) -> Listing:
+        return _keep(("listing", self._kind, native), lambda: self._listed(native))
+
+    def _listed(self, native: str) -> Listing:
+        settings = self._target.parse(native, self._job.device)
+        own = getattr(self._target, "items", None)
+        if callable(own):
+            found: Mapping[str, str] = own(settings)
+        else:
+            text = self._target.render(settings, self._job.device).native_text
+            found = {f"line {number}": line for number, line in enumerate(text.splitlines(), 1)}
+        whole = json.dumps(dict(found), sort_keys=True, ensure_ascii=False)
+        return Listing(found, hashlib.sha256(whole.encode(errors="replace")).hexdigest())
 
 
 def _keep(key: Hashable, make: Callable[[], _Made]) -> _Made:
@@ -98,18 +126,6 @@ def _keep(key: Hashable, make: Callable[[], _Made]) -> _Made:
     finally:
         with _keeping:
             _making.pop(key, None)
-
-
-def _kind(job: Job) -> str:
-    """Tell routers apart that settings may mean something else on; a push asks many times."""
-    device, told = _last_kind.get()
-    if device is not job.device:
-        device, told = job.device, _told_apart(job.device)
-        _last_kind.set((device, told))
-    return told
-
-
-_last_kind: ContextVar[tuple[Device | None, str]] = ContextVar("last_kind", default=(None, ""))
 
 
 def _told_apart(device: Device) -> str:
@@ -146,31 +162,6 @@ def difference(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Cha
         for name in names
         if before.get(name) != after.get(name)
     )
-
-
-def _listing(target: Target[Any], job: Job, native: str) -> Listing:
-    return _keep(("listing", _kind(job), native), lambda: _listed(target, job, native))
-
-
-def _listed(target: Target[Any], job: Job, native: str) -> Listing:
-    settings = target.parse(native, job.device)
-    own = getattr(target, "items", None)
-    if callable(own):
-        found: Mapping[str, str] = own(settings)
-    else:
-        text = target.render(settings, job.device).native_text
-        found = {f"line {number}": line for number, line in enumerate(text.splitlines(), 1)}
-    whole = json.dumps(dict(found), sort_keys=True, ensure_ascii=False)
-    return Listing(found, hashlib.sha256(whole.encode(errors="replace")).hexdigest())
-
-
-def observed(target: Target[Any], job: Job, facts: Mapping[str, str], native: str) -> Observed:
-    """Describe what was read. Its hash is that of the settings, so that a counter changes nothing.
-
-    Raises:
-        NativeError: the text cannot be read.
-    """
-    return Observed(dict(facts), native, _listing(target, job, native).sha256)
 
 
 def facts_of(text: str) -> dict[str, str]:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compiler.build.registry import installed
-from compiler.device import plan, transports
+from compiler.device import transports
 from compiler.device.job import Change, Job, Listener, Observed, Options, Result, State
 from compiler.device.outcome import Outcome
+from compiler.device.plan import Goal
 from compiler.device.transaction import Transaction
 from compiler.errors import PassthruError, TransportError
 from compiler.model.target import Target
@@ -58,18 +59,19 @@ def changes_of(job: Job, observed: Observed) -> tuple[Change, ...]:
     Raises:
         NativeError: the router's text cannot be read, or cannot take our settings.
     """
-    return plan.changes(_target(job), job, observed)
+    return Goal(_target(job), job).changes(observed)
 
 
 def _begun(job: Job, options: Options, listen: Listener | None) -> Transaction | WebTransaction:
     target = _target(job)
-    procedure = plan.prepared(target, job)
+    goal = Goal(target, job)
+    procedure = goal.procedure()
     transports.possible(procedure, job.device.target, job.host)
     if procedure.transport != "http":
-        return Transaction(target, procedure, job, options, listen)
+        return Transaction(goal, procedure, job, options, listen)
     from compiler.device.http.transaction import WebTransaction  # noqa: PLC0415 - most need none
 
-    return WebTransaction(target, procedure, job, options, listen)
+    return WebTransaction(target, goal, procedure, job, options, listen)
 
 
 def _target(job: Job) -> Target[object]:

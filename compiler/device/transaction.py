@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from compiler.device import plan
 from compiler.device.dialogue import dialogue
@@ -23,7 +22,7 @@ from compiler.device.shell import Answer
 from compiler.errors import ApplyError, LostError, PassthruError, TransportError
 from compiler.model.finding import Code, Finding, Severity
 from compiler.model.step import StepName
-from compiler.model.target import Procedure, Target
+from compiler.model.target import Procedure
 
 #: A push's steps as the script on the router marks them.
 _STEPS = {name.value: name for name in StepName}
@@ -55,13 +54,13 @@ class Transaction:
 
     def __init__(
         self,
-        target: Target[Any],
+        goal: plan.Goal,
         procedure: Procedure,
         job: Job,
         options: Options,
         listen: Listener | None,
     ) -> None:
-        self._target = target
+        self._goal = goal
         self._job = job
         self._options = options
         self._dialogue = dialogue(procedure, job, options)
@@ -86,7 +85,7 @@ class Transaction:
                 hint="make a new plan",
                 host=self._job.host,
             )
-        self._outcome.changes = plan.changes(self._target, self._job, before)
+        self._outcome.changes = self._goal.changes(before)
         if not self._outcome.changes:
             unhelped = plan.unhelped(self._job, before)
             return self.result(State.UNCHANGED, *self._unconfirmed, *unhelped)
@@ -132,9 +131,11 @@ class Transaction:
         return answer
 
     def _observed(self, answer: Answer) -> Observed:
-        facts = plan.facts_of(answer["facts"])
         self._note_guard(answer["guard"])
-        return plan.observed(self._target, self._job, facts, answer["read"])
+        return self._read(answer)
+
+    def _read(self, answer: Answer) -> Observed:
+        return self._goal.observed(plan.facts_of(answer["facts"]), answer["read"])
 
     def _note_guard(self, listing: str) -> None:
         """Tell once what the dead-man of an earlier push left to be told, and that one waits."""
@@ -248,14 +249,12 @@ class Transaction:
         answer = self._dialogue.after(session, self._options.step_timeout)
         if answer.status != 0:
             raise ApplyError.of(Code.S818, f"the settings cannot be read: {_told(answer)}")
-        facts = plan.facts_of(answer["facts"])
-        observed = plan.observed(self._target, self._job, facts, answer["read"])
         return _Standing(
             frozenset(answer["state"].split()),
             answer["applied"].strip(),
             answer["verified"].strip(),
             _told(answer),
-            observed,
+            self._read(answer),
         )
 
     def _wrong(self, standing: _Standing) -> tuple[Finding, ...]:
@@ -265,7 +264,7 @@ class Transaction:
             return (Finding(Code.S815, f"the apply did not come to its end: {standing.told}"),)
         if standing.verified != "0":
             return (Finding(Code.S816, standing.told),)
-        left = plan.changes(self._target, self._job, standing.observed)
+        left = self._goal.changes(standing.observed)
         if left:
             return (Finding(Code.S816, f"not as applied: {plan.shown(left)}"),)
         return ()
@@ -295,8 +294,7 @@ class Transaction:
         answer = self._dialogue.observe(session, self._options.step_timeout)
         if answer.status != 0:
             raise ApplyError.of(Code.S818, f"the settings cannot be read: {_told(answer)}")
-        facts = plan.facts_of(answer["facts"])
-        return plan.observed(self._target, self._job, facts, answer["read"])
+        return self._read(answer)
 
     def _ended(
         self, states: frozenset[str], observed: Observed, problems: tuple[Finding, ...]
@@ -311,7 +309,7 @@ class Transaction:
                 fired = "the dead-man fired" if "done-fired" in states else "the router did it"
                 problems = (*problems, Finding(Code.S817, f"{fired}: the former settings hold"))
             return self.result(State.ROLLED_BACK, *problems)
-        left = plan.changes(self._target, self._job, observed)
+        left = self._goal.changes(observed)
         if not left and not any("stuck" in state for state in states):
             self._outcome.step = StepName.CONFIRM
             return self.result(State.CHANGED, *as_warnings(problems))

@@ -16,8 +16,8 @@ from compiler.audit.run import job_of
 from compiler.build.plan import Compiled, RouterCompiler
 from compiler.build.registry import installed
 from compiler.build.site import Router
-from compiler.device import plan
 from compiler.device.job import Change
+from compiler.device.plan import Goal
 from compiler.model.device import Device
 from compiler.model.finding import Severity
 from compiler.model.intent import Intent, OnDeviation
@@ -48,7 +48,8 @@ def native_of(item: Compiled, base: str = "") -> str:
 def changes_of(item: Compiled, native: str) -> tuple[Change, ...]:
     target = target_of(item.router.device)
     job = job_of(item, "policy")
-    return plan.changes(target, job, plan.observed(target, job, {}, native))
+    goal = Goal(target, job)
+    return goal.changes(goal.observed({}, native))
 
 
 def judged(item: Compiled, native: str, facts: Mapping[str, str] | None = None) -> Judged:

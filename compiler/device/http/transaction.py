@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from compiler.device import plan
 from compiler.device.http.client import Client
 from compiler.device.http.document import Document
 from compiler.device.http.lease import leased
@@ -22,6 +21,7 @@ from compiler.device.http.way import web_way
 from compiler.device.http.whole import Seen, Whole, differing
 from compiler.device.job import Job, Listener, Observed, Options, Result, State
 from compiler.device.outcome import Outcome
+from compiler.device.plan import Goal
 from compiler.device.reach import Way
 from compiler.device.session import Session
 from compiler.errors import ApplyError, LostError, PassthruError, TransportError
@@ -49,6 +49,7 @@ class WebTransaction:
     def __init__(
         self,
         target: Target[Any],
+        goal: Goal,
         procedure: Procedure,
         job: Job,
         options: Options,
@@ -59,14 +60,14 @@ class WebTransaction:
         Raises:
             PassthruError: a connection variable is missing or cannot be used.
         """
-        self._target = target
+        self._goal = goal
         self._kind = procedure.login
         self._job = job
         self._options = options
         self._outcome = Outcome(job, listen)
         self._began = time.monotonic()
         self._way = web_way(job.host, job.reach)
-        self._whole = Whole(target, procedure, job)
+        self._whole = Whole(target, goal, procedure, job)
         self._sessions = contextlib.ExitStack()
         self._problems: tuple[Finding, ...] = ()
         self._taken_back = 0
@@ -81,7 +82,7 @@ class WebTransaction:
         self._outcome.before = seen.observed
         if self._job.expects and self._job.expects != seen.observed.sha256:
             raise _stale("the router is not what it was when the plan was made")
-        self._outcome.changes = plan.changes(self._target, self._job, seen.observed)
+        self._outcome.changes = self._goal.changes(seen.observed)
         if not self._outcome.changes:
             return self.result(State.UNCHANGED)
         if self._options.check:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compiler.device import plan
 from compiler.device.http.document import Document, document
 from compiler.device.http.login import Login
 from compiler.device.job import Job, Observed
+from compiler.device.plan import Goal
 from compiler.model.step import StepName
 from compiler.model.target import Procedure, Target
 
@@ -25,8 +25,9 @@ class Seen:
 class Whole:
     """The object of one router, as its target reads and prints it."""
 
-    def __init__(self, target: Target[Any], procedure: Procedure, job: Job) -> None:
+    def __init__(self, target: Target[Any], goal: Goal, procedure: Procedure, job: Job) -> None:
         """Remember what is wanted."""
+        self._goal = goal
         self._target = target
         self._procedure = procedure
         self._job = job
@@ -39,7 +40,7 @@ class Whole:
             PassthruError: it does not answer, or with something else.
         """
         native = login.ask(self._document(StepName.READ, self._wanted, None))
-        observed = plan.observed(self._target, self._job, {}, native)
+        observed = self._goal.observed({}, native)
         present = self._target.parse(native, self._job.device)
         return Seen(observed, self._document(StepName.APPLY, present, native))
 
