@@ -7,6 +7,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 
 import paramiko
 
@@ -57,14 +58,23 @@ def client(router: EmbeddedRouter, **options: object) -> Generator[paramiko.SSHC
 
 
 def run(connection: paramiko.SSHClient, command: str, stdin: bytes = b"") -> tuple[int, str, str]:
-    """Run a command; give status, output and error."""
+    """Run a command; give status, output and error.
+
+    Who sends megabytes must read meanwhile: else both ends may wait for the other's window.
+    """
+
+    def send() -> None:
+        if stdin:
+            channel.sendall(stdin)
+        channel.shutdown_write()
+
     channel = connection.get_transport().open_session(timeout=20)  # type: ignore[union-attr]  # it is connected
     channel.settimeout(30)
     channel.exec_command(command)
-    if stdin:
-        channel.sendall(stdin)
-    channel.shutdown_write()
-    out, err = channel.makefile("rb").read(), channel.makefile_stderr("rb").read()
+    with ThreadPoolExecutor(1) as sender:
+        sent = sender.submit(send)
+        out, err = channel.makefile("rb").read(), channel.makefile_stderr("rb").read()
+        sent.result()
     return channel.recv_exit_status(), out.decode(), err.decode()
 
 
