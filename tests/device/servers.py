@@ -9,15 +9,28 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/sbin")
 DROPBEAR = shutil.which("dropbear") or shutil.which("dropbear", path="/usr/sbin:/sbin")
 KEYGEN = shutil.which("ssh-keygen")
 USER = pwd.getpwuid(os.getuid()).pw_name
+
+#: For a module whose servers are real ones.
+MAY_LOG_IN = [
+    pytest.mark.skipif(KEYGEN is None, reason="ssh-keygen is not installed"),
+    pytest.mark.skipif(os.getuid() != 0, reason="a server that logs others in runs as root"),
+]
+needs_sshd = pytest.mark.skipif(SSHD is None, reason="sshd is not installed")
+needs_dropbear = pytest.mark.skipif(DROPBEAR is None, reason="dropbear is not installed")
+#: What a fixture is given that starts one after the other: ``STARTS`` says how.
+EITHER = [pytest.param("sshd", marks=needs_sshd), pytest.param("dropbear", marks=needs_dropbear)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +155,9 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+STARTS: Mapping[str, Callable[[Path], AbstractContextManager[Server]]] = {
+    "sshd": sshd,
+    "dropbear": dropbear,
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -20,20 +19,12 @@ from compiler.device.session import Session
 from compiler.errors import PassthruError
 from compiler.model.finding import Code
 from tests.device import servers
-from tests.device.servers import Server, dropbear, sshd
+from tests.device.servers import Server
 
-pytestmark = [
-    pytest.mark.skipif(servers.KEYGEN is None, reason="ssh-keygen is not installed"),
-    pytest.mark.skipif(os.getuid() != 0, reason="a server that logs others in runs as root"),
-]
-needs_sshd = pytest.mark.skipif(servers.SSHD is None, reason="sshd is not installed")
-needs_dropbear = pytest.mark.skipif(servers.DROPBEAR is None, reason="dropbear is not installed")
+pytestmark = servers.MAY_LOG_IN
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param("sshd", marks=needs_sshd), pytest.param("dropbear", marks=needs_dropbear)],
-)
+@pytest.fixture(scope="module", params=servers.EITHER)
 def server(
     request: pytest.FixtureRequest, keys: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
@@ -50,8 +41,7 @@ def server(
     with (folder / "authorized_keys").open("a") as file:
         for name in ("rsa", "ecdsa"):
             file.write(f"{made[name].get_name()} {made[name].get_base64()}\n")
-    start: dict[str, Any] = {"sshd": sshd, "dropbear": dropbear}
-    with start[request.param](folder) as found:
+    with servers.STARTS[request.param](folder) as found:
         yield found
 
 

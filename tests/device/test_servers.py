@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import pickle
 import shutil
 from collections.abc import Iterator
@@ -20,23 +19,14 @@ from compiler.errors import PassthruError
 from compiler.model.finding import Code, Place
 from compiler.source.secrets import Origin, Secret
 from tests.device import servers
-from tests.device.servers import Server, dropbear, sshd
+from tests.device.servers import Server, needs_sshd, sshd
 
-pytestmark = [
-    pytest.mark.skipif(servers.KEYGEN is None, reason="ssh-keygen is not installed"),
-    pytest.mark.skipif(os.getuid() != 0, reason="a server that logs others in runs as root"),
-]
-needs_sshd = pytest.mark.skipif(servers.SSHD is None, reason="sshd is not installed")
-needs_dropbear = pytest.mark.skipif(servers.DROPBEAR is None, reason="dropbear is not installed")
+pytestmark = servers.MAY_LOG_IN
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param("sshd", marks=needs_sshd), pytest.param("dropbear", marks=needs_dropbear)],
-)
+@pytest.fixture(scope="module", params=servers.EITHER)
 def server(request: pytest.FixtureRequest, keys: Path) -> Iterator[Server]:
-    start: dict[str, Any] = {"sshd": sshd, "dropbear": dropbear}
-    with start[request.param](keys) as found:
+    with servers.STARTS[request.param](keys) as found:
         yield found
 
 
