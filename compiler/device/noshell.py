@@ -19,8 +19,8 @@ import paramiko
 from netmiko import NetmikoAuthenticationException, NetmikoTimeoutException
 from netmiko.base_connection import BaseConnection
 
+from compiler.device.auth import SignedAtOnce, may_sign_at_once
 from compiler.device.hostkeys import HostKeys
-from compiler.device.login import Proof, may_prove_at_once
 from compiler.device.packets import Packets
 
 #: What nobody should need: SHA-1 in key exchange and host keys, CBC, MD5. Old routers do, and
@@ -94,11 +94,11 @@ class _Transport(paramiko.Transport):
     def auth_publickey(
         self, username: str, key: paramiko.PKey, event: threading.Event | None = None
     ) -> list[str]:
-        """Prove a key, in one round trip where the server is known to take that."""
-        if event is not None or not may_prove_at_once(self.remote_version, key):
+        """Log in with a key, in one round trip where the server is known to take that."""
+        if event is not None or not may_sign_at_once(self.remote_version, key):
             return super().auth_publickey(username, key, event)
         done = threading.Event()
-        self.auth_handler = Proof(self)
+        self.auth_handler = SignedAtOnce(self)
         self.auth_handler.auth_publickey(username, key, done)
         return self.auth_handler.wait_for_response(done)
 

@@ -1,4 +1,4 @@
-"""How a key is proved: at once where the server is known to take that, else after its answer."""
+"""How a key signs: at once where the server is known to take that, else after its answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import paramiko
 import pytest
 from paramiko.common import MSG_NAMES
 
-from compiler.device.login import may_prove_at_once
+from compiler.device.auth import may_sign_at_once
 from compiler.device.packets import Packets
 from compiler.device.reach import way_of
 from compiler.device.session import Session
@@ -47,24 +47,24 @@ def server(
 
 @pytest.fixture
 def messages(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[str]:
-    """The messages of the log-in; what is heard of the service waits until a key was proved.
+    """The messages of the log-in; what is heard of the service waits until a key has signed.
 
-    So many seconds, where a test says how many; who waits for that answer never proves one.
+    So many seconds, where a test says how many; who waits for that answer never gets one that has.
     """
     told: list[str] = []
-    proved = threading.Event()
+    signed = threading.Event()
     send, read = Packets.send_message, Packets.read_message
 
     def sent(self: Packets, message: Any) -> None:
         told.append(f"> {MSG_NAMES[message.asbytes()[0]]}")
         if told[-1] == "> userauth-request":
-            proved.set()
+            signed.set()
         send(self, message)
 
     def heard(self: Packets) -> Any:
         kind, message = read(self)
         if MSG_NAMES[kind] == "service-accept":
-            proved.wait(getattr(request, "param", 10))
+            signed.wait(getattr(request, "param", 10))
         told.append(f"< {MSG_NAMES[kind]}")
         return kind, message
 
@@ -80,7 +80,7 @@ def log_in(server: Server, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["user_key", "ecdsa"])
-def test_the_proof_goes_with_the_request(server: Server, messages: list[str], key: str) -> None:
+def test_the_signature_goes_with_the_request(server: Server, messages: list[str], key: str) -> None:
     log_in(server, key)
     assert messages.index("> userauth-request") < messages.index("< service-accept")
     assert messages.count("> userauth-request") == 1
@@ -114,5 +114,5 @@ def test_a_key_that_is_refused_is_said(server: Server, messages: list[str]) -> N
     ],
 )
 def test_servers_that_nobody_looked_into_are_waited_for(greeting: str, *, at_once: bool) -> None:
-    assert may_prove_at_once(greeting, paramiko.ECDSAKey.generate()) is at_once
-    assert not may_prove_at_once(greeting, paramiko.RSAKey.generate(1024))
+    assert may_sign_at_once(greeting, paramiko.ECDSAKey.generate()) is at_once
+    assert not may_sign_at_once(greeting, paramiko.RSAKey.generate(1024))

@@ -1,7 +1,7 @@
-"""Proving a key in one round trip: RFC 4252 has nobody wait for the service before.
+"""Logging in with a key in one round trip: RFC 4252 has nobody wait for the service before.
 
 paramiko asks whether there is a log-in service, hears that there is (there is no SSH server
-without), and then sends its proof. Over a slow line every push pays for that twice.
+without), and then sends its signature. Over a slow line every push pays for that twice.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _SERVICE = "ssh-userauth"
 _IN_ORDER = re.compile(r"SSH-2\.0-(OpenSSH|dropbear)")
 
 
-def may_prove_at_once(server: str, key: paramiko.PKey) -> bool:
-    """Tell whether a server, by its greeting, takes a proof with the request for the service.
+def may_sign_at_once(server: str, key: paramiko.PKey) -> bool:
+    """Tell whether a server, by its greeting, takes a signature with the request for the service.
 
     How an RSA key signs depends on what the server says first (RFC 8308).
     """
     return _IN_ORDER.match(server) is not None and "rsa" not in key.get_name()
 
 
-class Proof(AuthHandler):
-    """What a transport logs in with: the request for the service, and the proof behind it."""
+class SignedAtOnce(AuthHandler):
+    """What a transport logs in with: the request for the service, and the signature behind it."""
 
     def _request_auth(self) -> None:
         super()._request_auth()  # type: ignore[misc] # the stubs lack it, here and below
